@@ -1,0 +1,1 @@
+"""The state of the simulation and one step of it."""

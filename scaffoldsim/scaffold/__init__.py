@@ -1,0 +1,1 @@
+"""Geometry and material of a scaffold."""

@@ -1,0 +1,1 @@
+"""Families: each turns a unit cell into a periodic scalar field."""

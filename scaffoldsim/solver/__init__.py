@@ -1,0 +1,1 @@
+"""Numerics on voxels: no biology."""
