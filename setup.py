@@ -1,4 +1,4 @@
-"""Builds the compiled kernels and carries the catalogue into the wheel; all else is in pyproject.toml.
+"""Builds the kernels and carries the catalogue into the wheel; all else is in pyproject.toml.
 
 The catalogue (``scaffolds/``, ``configs/``, ``viz/scenes``, ``viz/reports``) lives beside the
 package in a checkout, where ``scaffoldsim.catalogue`` finds it. In a wheel it becomes

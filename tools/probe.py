@@ -22,7 +22,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, NamedTuple
 
 OLDEST = (3, 11)
 # Newer ones may well work, but the compiled dependencies are not known to have wheels for them.
@@ -51,10 +51,10 @@ class Missing(NamedTuple):
     """One thing that is not there, why it is needed, and the Debian packages that bring it."""
 
     what: str
-    packages: List[str]
+    packages: list[str]
 
 
-def ask(command: str) -> Optional[Dict[str, Any]]:
+def ask(command: str) -> dict[str, Any] | None:
     """What the interpreter ``command`` says about itself; None if it does not run."""
     try:
         # -E -s: a PYTHONPATH or user site made for another Python must not be asked.
@@ -65,7 +65,7 @@ def ask(command: str) -> Optional[Dict[str, Any]]:
             timeout=30,
             check=True,
         )
-        answer: Dict[str, Any] = json.loads(done.stdout.decode())
+        answer: dict[str, Any] = json.loads(done.stdout.decode())
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
     answer["version"] = tuple(answer["version"])
@@ -73,9 +73,9 @@ def ask(command: str) -> Optional[Dict[str, Any]]:
     return answer
 
 
-def candidates() -> List[str]:
+def candidates() -> list[str]:
     """Names and paths under which a Python may be found, the likeliest first."""
-    numbered = ["python3.%d" % minor for minor in range(NEWEST_KNOWN[1], OLDEST[1] - 1, -1)]
+    numbered = [f"python3.{minor}" for minor in range(NEWEST_KNOWN[1], OLDEST[1] - 1, -1)]
     pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
     prefixes = ["/usr/bin", "/usr/local/bin", "/opt/*/bin"]
     prefixes += [os.path.join(pyenv, "versions", "*", "bin")]
@@ -87,17 +87,17 @@ def candidates() -> List[str]:
     return list(dict.fromkeys(found))
 
 
-def lacks(python: Dict[str, Any]) -> List[Missing]:
+def lacks(python: dict[str, Any]) -> list[Missing]:
     """What is missing from this interpreter to build with it."""
     major, minor = python["version"][:2]
     # Debian packages serve Debian's own Python; any other prefix has to bring its own.
     default = os.path.realpath("/usr/bin/python3") == os.path.realpath(python["executable"])
-    own = ("python3" if default else "python%d.%d" % (major, minor)) if python["debian"] else ""
+    own = ("python3" if default else f"python{major}.{minor}") if python["debian"] else ""
     where = "" if python["debian"] else " (not Debian's Python: reinstall it with headers)"
     missing = []
     if (major, minor) < OLDEST:
         version = ".".join(map(str, python["version"]))
-        return [Missing("Python >= 3.11 (%s is %s)" % (python["command"], version), ["python3"])]
+        return [Missing(f"Python >= 3.11 ({python['command']} is {version})", ["python3"])]
     if not python["venv"]:
         packages = [own + "-venv"] if own else []
         missing.append(Missing("the modules venv and ensurepip of " + python["command"], packages))
@@ -107,13 +107,13 @@ def lacks(python: Dict[str, Any]) -> List[Missing]:
     return missing
 
 
-def choose() -> "tuple[Optional[Dict[str, Any]], List[Missing]]":
+def choose() -> tuple[dict[str, Any] | None, list[Missing]]:
     """Return the interpreter to build with (None if there is none) and what it lacks."""
     given = os.environ.get("PYTHON", "")
     if given:
         python = ask(given)
         if python is None:
-            return None, [Missing("PYTHON=%s, which does not run" % given, [])]
+            return None, [Missing(f"PYTHON={given}, which does not run", [])]
         return python, lacks(python)
     best = None
     for command in candidates():
@@ -131,12 +131,12 @@ def choose() -> "tuple[Optional[Dict[str, Any]], List[Missing]]":
     return best[1], best[2]
 
 
-def compiler(python: Optional[Dict[str, Any]]) -> List[Missing]:
+def compiler(python: dict[str, Any] | None) -> list[Missing]:
     """Compile and link one OpenMP program the way the build will."""
     command = os.environ.get("CC") or (python["cc"] if python else "cc")
     words = shlex.split(command)
     if shutil.which(words[0]) is None:
-        return [Missing("a C compiler (%s)" % words[0], ["gcc", "libc6-dev"])]
+        return [Missing(f"a C compiler ({words[0]})", ["gcc", "libc6-dev"])]
     with tempfile.TemporaryDirectory() as folder:
         source = os.path.join(folder, "probe.c")
         with open(source, "w") as file:
@@ -150,11 +150,11 @@ def compiler(python: Optional[Dict[str, Any]]) -> List[Missing]:
     if done.returncode == 0:
         return []
     lines = done.stdout.decode(errors="replace").strip().splitlines() or ["no message"]
-    what = "a C compiler that builds OpenMP programs (%s says: %s)" % (words[0], lines[0])
+    what = f"a C compiler that builds OpenMP programs ({words[0]} says: {lines[0]})"
     return [Missing(what, ["gcc", "libc6-dev"])]
 
 
-def graphics() -> List[Missing]:
+def graphics() -> list[Missing]:
     """Look for a software or hardware way to draw without a display."""
     for names in (["libEGL.so.1", "libGL.so.1"], ["libOSMesa.so.8"], ["libOSMesa.so.6"]):
         try:
@@ -167,12 +167,13 @@ def graphics() -> List[Missing]:
     return [Missing(what, ["libegl1", "libgl1", "libgl1-mesa-dri"])]
 
 
-def disk() -> List[Missing]:
+def disk() -> list[Missing]:
     """Room for the virtual environment."""
     free = shutil.disk_usage(os.getcwd()).free
     if free >= DISK_BYTES:
         return []
-    return [Missing("%.1f GB of free disk here (%.1f GB are)" % (DISK_BYTES / 1e9, free / 1e9), [])]
+    what = f"{DISK_BYTES / 1e9:.1f} GB of free disk here ({free / 1e9:.1f} GB are)"
+    return [Missing(what, [])]
 
 
 def say(line: str) -> None:
@@ -212,7 +213,7 @@ def main() -> int:
     if wanted.python:
         print(python["executable"])
     else:
-        say("all there: %s (%s)" % (python["executable"], ".".join(map(str, python["version"]))))
+        say(f"all there: {python['executable']} ({'.'.join(map(str, python['version']))})")
     return 0
 
 
