@@ -1,0 +1,568 @@
+"""Cells on the voxels: rates become deaths, fates, divisions and moves, for all cells at once.
+
+The lattice is generic: it knows no factor, cell type or host by name. Rules set rates; one call
+of `Lattice.update` turns them into events (compiled twin: ``_lattice.pyx``).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scaffoldsim.model import _lattice, counter
+
+if TYPE_CHECKING:
+    from scaffoldsim.model.cells import Cells
+    from scaffoldsim.scaffold.grid import Grid
+
+__all__ = ["Events", "Lattice"]
+
+EMPTY, CLOSED = -1, -2
+
+# bits of a voxel's flags, as in _lattice.pyx
+NO_ENTRY, SOLID, SURFACE = 1, 2, 4
+
+# codes of an event, as in _lattice.pyx
+DIVISION, FIRST = 1, 2
+
+#: Greatest chance of a hop per sub-step; above it, lost conflicts slow diffusion (MODEL 2).
+LARGEST_HOP = 0.3
+
+#: Greatest product of division rate and step; above it, a cell would need two divisions (MODEL 2).
+LARGEST_DIVISION = 0.1
+
+#: More sub-steps than this are taken for a mistaken rate (assumed: 250 times the usual 4).
+MOST_SUBSTEPS = 1000
+
+#: Greatest size of the chemotaxis potential; exp(500) still is a finite double (assumed).
+LARGEST_POTENTIAL = 500.0
+
+#: Steps between two sortings by voxel: neighbours in space are then neighbours in memory.
+SORT_EVERY = 12
+
+# work is cut into this many parts for any number of threads
+_CHUNKS = 64
+
+# below this many cells a thread costs more to wake than it gains
+_CELLS_PER_THREAD = 20_000
+
+_BIRTH = np.dtype(
+    [("id", "i8"), ("parent", "i8"), ("voxel", "i4"), ("type", "u1"), ("origin", "u1")]
+)
+_DEATH = np.dtype([("id", "i8"), ("voxel", "i4"), ("type", "u1"), ("origin", "u1"), ("cause", "u1")])
+_FATE = np.dtype([("id", "i8"), ("voxel", "i4"), ("origin", "u1"), ("before", "u1"), ("after", "u1")])
+
+
+@dataclass(frozen=True)
+class Events:
+    """What happened to the cells in one step.
+
+    Attributes
+    ----------
+    births
+        One record per daughter (id, parent, voxel, type, origin), by id.
+    deaths
+        One record per death (id, voxel, type, origin, cause), by id.
+    fates
+        One record per change of type (id, voxel, origin, before, after), by id.
+    n_hops
+        Moves made.
+    substeps
+        Sub-steps of movement.
+    n_types, n_causes
+        Sizes of the tables below.
+    """
+
+    births: NDArray[np.void]
+    deaths: NDArray[np.void]
+    fates: NDArray[np.void]
+    n_hops: int
+    substeps: int
+    n_types: int
+    n_causes: int
+
+    @property
+    def born(self) -> int:
+        """Number of daughters."""
+        return int(self.births.size)
+
+    @property
+    def died(self) -> NDArray[np.int64]:
+        """Deaths per cause, shape (n_causes,)."""
+        return np.bincount(self.deaths["cause"], minlength=self.n_causes)
+
+    @property
+    def changed(self) -> NDArray[np.int64]:
+        """Changes from type i to type j, shape (n_types, n_types)."""
+        flat = self.fates["before"].astype(np.int64) * self.n_types + self.fates["after"]
+        return np.bincount(flat, minlength=self.n_types**2).reshape(self.n_types, self.n_types)
+
+    def balance(self, n_origins: int) -> NDArray[np.int64]:
+        """Net change of the number of cells, shape (n_origins, n_types).
+
+        Equals the difference of `Cells.census` before and after the step: the ledger closes.
+        """
+        net = np.zeros((n_origins, self.n_types), dtype=np.int64)
+        np.add.at(net, (self.births["origin"], self.births["type"]), 1)
+        np.add.at(net, (self.deaths["origin"], self.deaths["type"]), -1)
+        np.add.at(net, (self.fates["origin"], self.fates["before"]), -1)
+        np.add.at(net, (self.fates["origin"], self.fates["after"]), 1)
+        return net
+
+
+class Lattice:
+    r"""The voxels that cells live on, one motile cell each.
+
+    In a step each cell has at most one event: it dies of cause c or becomes type j with
+
+    .. math:: P = 1 - e^{-K dt}, \qquad K = \sum_c k_c + \sum_j k_j,
+
+    shared as :math:`k_i / K`; if neither, it tries to divide with :math:`e^{\lambda dt} - 1`.
+    Others hop with :math:`k \delta` in each of the sub-steps :math:`\delta`. A hop and a daughter
+    go to one of the six face neighbours with weight
+
+    .. math:: w_j \propto a_j \exp(\tfrac12 (\Phi_j - \Phi_i)),
+
+    :math:`a_j` = 1 next to a surface or to another cell, else `open_grip`; solid weighs 0. With
+    guidance off :math:`a_j` = 1 everywhere and solid weighs like open fluid without potential. An
+    occupied or solid target means that the attempt is abandoned. Of cells that want one voxel a
+    daughter goes before a hop (a division is tried once, a hop again in the next sub-step; else
+    crowded growth would fall behind the logistic law), and equals draw lots.
+
+    Parameters
+    ----------
+    grid
+        Grid of the voxels; periodic axes wrap, other faces are walls to cells.
+    solid
+        Bool (nx, ny, nz): voxels that never hold a cell.
+    guidance
+        Whether surfaces guide cells.
+    open_grip
+        Weight of a target in open fluid, 0 to 1 (.1, MODEL 3; 1 in a gel).
+    threads
+        Threads of the kernel; None takes all cores. Results do not depend on it.
+
+    Attributes
+    ----------
+    occupant : ndarray of int32
+        Per voxel, flat: row of the cell, -1 empty, -2 not to be entered.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, a number is out of range or the grid has 2**31 voxels or more.
+
+    References
+    ----------
+    MODEL 2-4. Exclusion process: the mean density of cells obeys the linear diffusion equation
+    (Liggett 1985, *Interacting particle systems*, chapter VIII; recalled).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scaffoldsim.model.cells import Cells
+    >>> from scaffoldsim.scaffold.grid import Grid
+    >>> grid = Grid(shape=(4, 4, 4), voxel=20e-6, periodic=(True, True, True))
+    >>> lattice = Lattice(grid, np.zeros(grid.shape, dtype=bool))
+    >>> cells = Cells(["bmsc"], ["basal"])
+    >>> rows = cells.append(1, voxel=21)
+    >>> cells.divide = np.inf
+    >>> lattice.update(cells, 3600.0, seed=1, step=0).born
+    1
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        solid: ArrayLike,
+        *,
+        guidance: bool = True,
+        open_grip: float = 0.1,
+        threads: int | None = None,
+    ) -> None:
+        if not 0.0 <= open_grip <= 1.0:
+            raise ValueError(f"open_grip is {open_grip}, must lie in 0 to 1.")
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads is {threads}, must be 1 or more.")
+        n_voxels = math.prod(grid.shape)
+        if n_voxels >= 2**31:
+            raise ValueError(f"{n_voxels} voxels are too many (below 2**31): use larger voxels.")
+        self.grid = grid
+        self.guidance = bool(guidance)
+        self.open_grip = float(open_grip)
+        self.threads = threads if threads is not None else _cores()
+        self.occupant = np.full(n_voxels, EMPTY, dtype=np.int32)
+        self._flags = np.zeros(n_voxels, dtype=np.uint8)
+        self._potential: NDArray[np.float32] | None = None
+        self._linked: tuple[int, int, int] | None = None
+        self.set_walls(solid)
+
+    def __repr__(self) -> str:
+        nx, ny, nz = self.grid.shape
+        free = int(np.count_nonzero(self._flags & NO_ENTRY == 0))
+        return f"Lattice({nx} x {ny} x {nz} voxels, {free} open)"
+
+    # walls and potential ----------------------------------------------------------------------
+
+    def set_walls(
+        self, solid: ArrayLike, *, matrix: ArrayLike | None = None, gel: ArrayLike | None = None
+    ) -> None:
+        """Say anew where cells can go; call it when scaffold or matrix has changed.
+
+        Parameters
+        ----------
+        solid
+            Bool (nx, ny, nz): voxels that never hold a cell (scaffold, vessels).
+        matrix
+            Bool (nx, ny, nz): voxels that no cell enters, but where a cell may be buried.
+        gel
+            Bool (nx, ny, nz): voxels where cells find hold without a surface.
+
+        Raises
+        ------
+        ValueError
+            If a shape is wrong or a cell stands in `solid`. Nothing has been changed then.
+        """
+        wall = self._mask(solid, "solid")
+        occupied = self.occupant.reshape(self.grid.shape) >= 0
+        if (occupied & wall).any():
+            x, y, z = np.argwhere(occupied & wall)[0]
+            raise ValueError(
+                f"voxel ({x}, {y}, {z}) holds a cell and cannot become solid: move or remove the "
+                "cell first."
+            )
+        closed = wall if matrix is None else wall | self._mask(matrix, "matrix")
+        near = _beside(closed, self.grid.periodic)
+        if gel is not None:
+            near |= self._mask(gel, "gel")
+        flags = closed * np.uint8(NO_ENTRY) + wall * np.uint8(SOLID) + near * np.uint8(SURFACE)
+        self._flags[:] = flags.ravel()
+        free = ~occupied.ravel()
+        self.occupant[free] = np.where(closed.ravel()[free], CLOSED, EMPTY)
+
+    @property
+    def near_surface(self) -> NDArray[np.bool_]:
+        """Voxels that touch a solid or matrix face or lie in gel, shape of the grid."""
+        return ((self._flags & SURFACE) > 0).reshape(self.grid.shape)
+
+    @property
+    def potential(self) -> NDArray[np.float32] | None:
+        """Chemotaxis exponent of every voxel, flat float32, or None for no bias."""
+        return self._potential
+
+    @potential.setter
+    def potential(self, value: ArrayLike | None) -> None:
+        if value is None:
+            self._potential = None
+            return
+        array = np.ascontiguousarray(value, dtype=np.float32).reshape(-1)
+        if array.size != self._flags.size:
+            raise ValueError(
+                f"the potential has {array.size} values, must have one for each of the "
+                f"{self._flags.size} voxels."
+            )
+        self._potential = array
+
+    # cells ------------------------------------------------------------------------------------
+
+    def place(self, cells: Cells) -> None:
+        """Enter all cells at their voxels, as after a delivery or a restart.
+
+        Raises
+        ------
+        ValueError
+            If there are more cells than voxels, a cell has no voxel or stands in solid, or two
+            share a voxel. Nothing has been changed then.
+        """
+        voxel, n = cells.voxel, cells.n
+        n_free = int(np.count_nonzero(self._flags & SOLID == 0))
+        if n > n_free:
+            raise ValueError(
+                f"{n} cells are more than the {n_free} voxels free of solid: deliver fewer cells "
+                "or use a larger scaffold."
+            )
+        outside = np.flatnonzero((voxel < 0) | (voxel >= self._flags.size))
+        if outside.size:
+            raise ValueError(
+                f"cell {cells.id[outside[0]]} has voxel {voxel[outside[0]]}, must be 0 to "
+                f"{self._flags.size - 1}: place it before the step."
+            )
+        inside = np.flatnonzero(self._flags[voxel] & SOLID)
+        if inside.size:
+            row = inside[0]
+            raise ValueError(
+                f"cell {cells.id[row]} stands in solid at voxel {self._ijk(voxel[row])}: place it "
+                "in a pore."
+            )
+        occupant = np.where(self._flags & NO_ENTRY, CLOSED, EMPTY).astype(np.int32)
+        rows = np.arange(n, dtype=np.int32)
+        occupant[voxel] = rows
+        clash = np.flatnonzero(occupant[voxel] != rows)
+        if clash.size:
+            one = clash[0]
+            raise ValueError(
+                f"cells {cells.id[one]} and {cells.id[occupant[voxel[one]]]} share voxel "
+                f"{self._ijk(voxel[one])}: one voxel holds one cell."
+            )
+        self.occupant[:] = occupant
+        self._link(cells)
+
+    def update(self, cells: Cells, dt: float, *, seed: int, step: int) -> Events:
+        """One step of all cells: die or change fate or divide, and move.
+
+        Ages and clocks go on by `dt`; the clock of a cell that divides or changes type starts at
+        0 again. A daughter has age 0, shares her mother's doublings (one more for both), rates,
+        type, origin, genes and clone, and gets her id in the order of the daughters' voxels.
+
+        Parameters
+        ----------
+        cells
+            The cells, their rates set.
+        dt
+            Step, s.
+        seed, step
+            Keys of the random numbers: the run's seed, the number of the step.
+
+        Returns
+        -------
+        Events
+            What happened.
+
+        Raises
+        ------
+        ValueError
+            If a rate is negative or NaN, the step is too long for a rate, a potential is not
+            finite, or the cells cannot stand where they say (`place`). No cell has been changed.
+        """
+        if not (dt > 0.0 and math.isfinite(dt)):
+            raise ValueError(f"the step is {dt} s, must be a finite time above 0.")
+        if self._linked != (id(cells), cells.epoch, cells.n):
+            self.place(cells)
+        event, largest_hop = self._draw(cells, dt, seed, step)
+        self._check_potential()
+
+        born = np.zeros(0, _BIRTH)
+        cells.age += np.float32(dt)
+        cells.clock += np.float32(dt)
+        fates = self._change(cells, event)
+        deaths = self._remove(cells, event)
+
+        # the small margin keeps .3 stored in single precision within one sub-step
+        substeps = max(1, math.ceil(largest_hop * dt / LARGEST_HOP - 1e-6))
+        want = np.empty(cells.n, dtype=np.int32)
+        outcome = np.empty(cells.n, dtype=np.uint8)
+        n_hops = 0
+        for k in range(substeps):
+            n_hops += self._substep(cells, event, dt / substeps, seed, step, k, want, outcome)
+            if k == 0:
+                born = self._bear(cells, want, outcome)
+                want = np.empty(cells.n, dtype=np.int32)
+                outcome = np.empty(cells.n, dtype=np.uint8)
+                event = np.zeros(cells.n, dtype=np.uint8)
+        if step % SORT_EVERY == 0:
+            cells.order(self.occupant[self.occupant >= 0])
+            self.occupant[cells.voxel] = np.arange(cells.n, dtype=np.int32)
+        self._link(cells)
+        return Events(
+            births=born,
+            deaths=deaths,
+            fates=fates,
+            n_hops=n_hops,
+            substeps=substeps,
+            n_types=len(cells.types),
+            n_causes=len(cells.causes),
+        )
+
+    # ------------------------------------------------------------------------------------------
+
+    def _draw(
+        self, cells: Cells, dt: float, seed: int, step: int
+    ) -> tuple[NDArray[np.uint8], float]:
+        """Event code of every cell and the greatest hop rate, checked; changes nothing."""
+        event = np.empty(cells.n, dtype=np.uint8)
+        summary = np.zeros((_CHUNKS, 8))  # a row fills a cache line: threads do not share one
+        _lattice.draw(
+            cells.n,
+            *(cells.allocated(c) for c in ("id", "type", "voxel", "hop", "divide", "death", "fate")),
+            self.occupant,
+            dt,
+            *counter.keys(seed=seed, step=step, purpose="lattice.event"),
+            *counter.keys(seed=seed, step=step, purpose="lattice.divide"),
+            self._threads_for(cells.n),
+            event,
+            summary,
+        )
+        hop, division, bad, astray = summary.max(axis=0)[:4]
+        if bad:
+            raise ValueError(_name_bad_rate(cells))
+        if division * dt > LARGEST_DIVISION * (1.0 + 1e-6):
+            # a limit in single precision, as the rate is, may exceed itself by one rounding
+            row = int(np.flatnonzero(cells.divide == np.float32(division))[0])
+            raise ValueError(
+                f"divide is {division:.4g} /s for cell {cells.id[row]}: times the step of {dt:g} s "
+                f"this exceeds {LARGEST_DIVISION}; use a step of at most "
+                f"{LARGEST_DIVISION / division:.4g} s."
+            )
+        if hop * dt > LARGEST_HOP * MOST_SUBSTEPS:
+            row = int(np.flatnonzero(cells.hop == np.float32(hop))[0])
+            raise ValueError(
+                f"hop is {hop:.4g} /s for cell {cells.id[row]}: a step of {dt:g} s would need more "
+                f"than {MOST_SUBSTEPS} sub-steps; use a step of at most "
+                f"{LARGEST_HOP * MOST_SUBSTEPS / hop:.4g} s."
+            )
+        if astray:
+            self.place(cells)
+        return event, float(hop)
+
+    def _check_potential(self) -> None:
+        if self._potential is None:
+            return
+        bad = _lattice.count_bad_potential(
+            self._potential, self._flags, LARGEST_POTENTIAL, self.threads
+        )
+        if bad:
+            raise ValueError(
+                f"the potential is not finite or beyond +-{LARGEST_POTENTIAL:g} in {bad} open "
+                "voxels: check the fields and chemotaxis strengths it is made from."
+            )
+
+    def _change(self, cells: Cells, event: NDArray[np.uint8]) -> NDArray[np.void]:
+        """Give cells their new types; returns the records, by id."""
+        first_fate = FIRST + len(cells.causes)
+        rows = np.flatnonzero(event >= first_fate)
+        rows = rows[np.argsort(cells.id[rows])]
+        records = np.zeros(rows.size, _FATE)
+        for name in ("id", "voxel", "origin"):
+            records[name] = getattr(cells, name)[rows]
+        records["before"] = cells.type[rows]
+        records["after"] = event[rows] - first_fate
+        cells.type[rows] = records["after"]
+        cells.clock[rows] = 0.0
+        return records
+
+    def _remove(self, cells: Cells, event: NDArray[np.uint8]) -> NDArray[np.void]:
+        """Free the voxels of the dead and drop their rows; returns the records, by id."""
+        rows = np.flatnonzero((event >= FIRST) & (event < FIRST + len(cells.causes)))
+        records = np.zeros(rows.size, _DEATH)
+        for name in ("id", "voxel", "type", "origin"):
+            records[name] = getattr(cells, name)[rows]
+        records["cause"] = event[rows] - FIRST
+        voxel = records["voxel"]
+        self.occupant[voxel] = np.where(self._flags[voxel] & NO_ENTRY, CLOSED, EMPTY)
+        source, target = cells.drop(rows)
+        event[target] = event[source]
+        self.occupant[cells.voxel[target]] = target
+        return records[np.argsort(records["id"])]
+
+    def _substep(
+        self,
+        cells: Cells,
+        event: NDArray[np.uint8],
+        delta: float,
+        seed: int,
+        step: int,
+        k: int,
+        want: NDArray[np.int32],
+        outcome: NDArray[np.uint8],
+    ) -> int:
+        none = np.zeros(0, dtype=np.float32)
+        hops: int = _lattice.substep(
+            cells.n,
+            cells.allocated("id"),
+            cells.allocated("voxel"),
+            cells.allocated("hop"),
+            event,
+            k == 0,
+            delta,
+            *counter.keys(seed=seed, step=step, substep=k, purpose="lattice.target"),
+            *counter.keys(seed=seed, step=step, substep=k, purpose="lattice.rank"),
+            self.occupant,
+            self._flags,
+            self.guidance,
+            self.open_grip,
+            self._potential is not None,
+            none if self._potential is None else self._potential,
+            *self.grid.shape,
+            *self.grid.periodic,
+            self._threads_for(cells.n),
+            want,
+            outcome,
+        )
+        return hops
+
+    def _bear(
+        self, cells: Cells, want: NDArray[np.int32], outcome: NDArray[np.uint8]
+    ) -> NDArray[np.void]:
+        """Add the daughters in the order of their voxels; returns the records, by id."""
+        mothers = np.flatnonzero(outcome == 2)
+        mothers = mothers[np.argsort(want[mothers])]
+        cells.doublings[mothers] += np.float32(1.0)
+        cells.clock[mothers] = 0.0
+        own = {"id", "voxel", "parent", "age", "clock"}
+        inherited = {c: getattr(cells, c)[..., mothers] for c in cells.columns if c not in own}
+        rows = cells.append(
+            mothers.size, voxel=want[mothers], parent=cells.id[mothers], **inherited
+        )
+        self.occupant[cells.voxel[rows]] = rows
+        records = np.zeros(rows.size, _BIRTH)
+        for name in ("id", "parent", "voxel", "type", "origin"):
+            records[name] = getattr(cells, name)[rows]
+        return records
+
+    def _link(self, cells: Cells) -> None:
+        self._linked = (id(cells), cells.epoch, cells.n)
+
+    def _threads_for(self, n: int) -> int:
+        return max(1, min(self.threads, n // _CELLS_PER_THREAD))
+
+    def _mask(self, value: ArrayLike, name: str) -> NDArray[np.bool_]:
+        mask = np.asarray(value)
+        if mask.dtype != bool or mask.shape != tuple(self.grid.shape):
+            raise ValueError(
+                f"{name} has type {mask.dtype} and shape {mask.shape}, must be bool of shape "
+                f"{tuple(self.grid.shape)}."
+            )
+        return mask
+
+    def _ijk(self, voxel: int) -> tuple[int, ...]:
+        return tuple(int(i) for i in np.unravel_index(int(voxel), self.grid.shape))
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _beside(mask: NDArray[np.bool_], periodic: tuple[bool, bool, bool]) -> NDArray[np.bool_]:
+    """Voxels with a face neighbour in the mask."""
+    near = np.zeros_like(mask)
+    for axis, wraps in enumerate(periodic):
+        a, b = np.moveaxis(near, axis, 0), np.moveaxis(mask, axis, 0)
+        a[1:] |= b[:-1]
+        a[:-1] |= b[1:]
+        if wraps:
+            a[0] |= b[-1]
+            a[-1] |= b[0]
+    return near
+
+
+def _name_bad_rate(cells: Cells) -> str:
+    """Which rate of which cell is negative or NaN, in words."""
+    for name in ("hop", "divide", "death", "fate"):
+        rates = np.atleast_2d(getattr(cells, name))
+        bad = np.argwhere(~(rates >= 0.0))
+        if bad.size:
+            kind, row = bad[0]
+            names = {"death": cells.causes, "fate": cells.types}.get(name)
+            label = name if names is None else f"{name} ({names[kind]})"
+            return (
+                f"{label} is {rates[kind, row]} /s for cell {cells.id[row]}, must be 0 or more: "
+                "check the rule that sets it."
+            )
+    raise AssertionError("the kernel counted a bad rate that is not there")
