@@ -1,0 +1,155 @@
+"""Kernels of exact local thickness; ``morphometry.py`` names, checks and documents them."""
+from cython.parallel cimport prange
+from libc.stdint cimport int32_t, uint8_t, uint16_t
+
+
+def mark_ridge(const int32_t[:, :, ::1] squared, const int32_t[:, ::1] table,
+               const uint8_t[::1] periodic, uint8_t[:, :, ::1] ridge, int threads):
+    """Mark every voxel whose ball no 26-neighbour's ball contains.
+
+    ``table[n - 1, R]`` is the smallest squared radius of a ball that holds a ball of squared
+    radius R whose centre lies at squared distance n in {1, 2, 3}.
+    """
+    cdef Py_ssize_t nx = squared.shape[0], ny = squared.shape[1], nz = squared.shape[2]
+    cdef Py_ssize_t x, y, z, x2, y2, z2
+    cdef int a, b, c, n, R, keep
+    for x in prange(nx, nogil=True, schedule="dynamic", num_threads=threads):
+        for y in range(ny):
+            for z in range(nz):
+                R = squared[x, y, z]
+                keep = 1 if R > 0 else 0
+                for a in range(-1, 2):
+                    if keep == 0:
+                        break
+                    x2 = x + a
+                    if x2 < 0 or x2 >= nx:
+                        if periodic[0] == 0:
+                            continue
+                        x2 = x2 - nx if x2 >= nx else x2 + nx
+                    for b in range(-1, 2):
+                        if keep == 0:
+                            break
+                        y2 = y + b
+                        if y2 < 0 or y2 >= ny:
+                            if periodic[1] == 0:
+                                continue
+                            y2 = y2 - ny if y2 >= ny else y2 + ny
+                        for c in range(-1, 2):
+                            n = a * a + b * b + c * c
+                            if n == 0:
+                                continue
+                            z2 = z + c
+                            if z2 < 0 or z2 >= nz:
+                                if periodic[2] == 0:
+                                    continue
+                                z2 = z2 - nz if z2 >= nz else z2 + nz
+                            if squared[x2, y2, z2] >= table[n - 1, R]:
+                                keep = 0
+                                break
+                ridge[x, y, z] = keep
+
+
+cdef inline int first_free(uint16_t* line, int z) noexcept nogil:
+    """Next voxel at or after z that no ball has painted yet, with path compression."""
+    cdef int root = z, after
+    while line[root] != root:
+        root = line[root]
+    while line[z] != root:
+        after = line[z]
+        line[z] = <uint16_t> root
+        z = after
+    return root
+
+
+cdef inline void paint_segment(int32_t* out, uint16_t* line, int first, int last,
+                               int R) noexcept nogil:
+    cdef int z
+    if line[first] > last:  # most segments of a later ball are painted already
+        return
+    z = first_free(line, first)
+    while z <= last:
+        out[z] = R
+        line[z] = <uint16_t> (z + 1)
+        z = first_free(line, z + 1)
+
+
+cdef inline void paint_line(int32_t* out, uint16_t* line, int Z, int h, int nz, int wrap,
+                            int R) noexcept nogil:
+    """Paint the free voxels of [Z - h, Z + h], wrapped round or clipped."""
+    cdef int first = Z - h, last = Z + h
+    if wrap == 0 or 2 * h + 1 >= nz:
+        if first < 0 or wrap:
+            first = 0
+        if last > nz - 1 or wrap:
+            last = nz - 1
+        paint_segment(out, line, first, last, R)
+    elif first < 0:
+        paint_segment(out, line, 0, last, R)
+        paint_segment(out, line, first + nz, nz - 1, R)
+    elif last > nz - 1:
+        paint_segment(out, line, first, nz - 1, R)
+        paint_segment(out, line, 0, last - nz, R)
+    else:
+        paint_segment(out, line, first, last, R)
+
+
+cdef inline void paint_plane(int32_t* out, uint16_t* line, int m, int Y, int Z, int ny, int nz,
+                             int wrap_y, int wrap_z, const int32_t* half, int R) noexcept nogil:
+    """Paint the disc of squared radius m that a ball cuts from one plane of constant x."""
+    cdef int h = half[m], low = -h, high = h, dy, y
+    if wrap_y:
+        # a ball wider than the period meets each line once, through its nearest image
+        if low < -(ny // 2):
+            low = -(ny // 2)
+        if high > (ny - 1) // 2:
+            high = (ny - 1) // 2
+    else:
+        if low < -Y:
+            low = -Y
+        if high > ny - 1 - Y:
+            high = ny - 1 - Y
+    for dy in range(low, high + 1):
+        y = Y + dy
+        if y < 0:
+            y = y + ny
+        elif y >= ny:
+            y = y - ny
+        paint_line(out + <Py_ssize_t> y * nz, line + <Py_ssize_t> y * (nz + 1), Z,
+                   half[m - dy * dy], nz, wrap_z, R)
+
+
+def paint_balls(const int32_t[:, ::1] centre, const int32_t[::1] squared_radius,
+                const int32_t[::1] half, const uint8_t[::1] periodic,
+                uint16_t[:, :, ::1] line, int32_t[:, :, ::1] out, int slabs, int threads):
+    """Give each voxel the squared radius of the largest ball over it; balls come largest first.
+
+    ``half[m]`` is the largest h with h² < m, ``line[x, y, z] = z`` at the start. Each slab of
+    planes is painted by one thread, so that neither the split nor the order can be seen.
+    """
+    cdef Py_ssize_t balls = centre.shape[1], q, s, x, x0, x1, nx = out.shape[0]
+    cdef int ny = <int> out.shape[1], nz = <int> out.shape[2]
+    cdef int R, X, dx, h
+    for s in prange(slabs, nogil=True, schedule="dynamic", chunksize=1, num_threads=threads):
+        x0 = s * nx // slabs
+        x1 = (s + 1) * nx // slabs
+        for q in range(balls):
+            R = squared_radius[q]
+            X = centre[0, q]
+            h = half[R]
+            if periodic[0]:
+                for x in range(x0, x1):
+                    dx = <int> x - X
+                    if dx < -(nx // 2):
+                        dx = dx + <int> nx
+                    elif dx > (nx - 1) // 2:
+                        dx = dx - <int> nx
+                    if -h <= dx <= h:
+                        paint_plane(&out[x, 0, 0], &line[x, 0, 0], R - dx * dx, centre[1, q],
+                                    centre[2, q], ny, nz, periodic[1], periodic[2], &half[0], R)
+            else:
+                if X + h < x0 or X - h >= x1:
+                    continue
+                for x in range(max(x0, X - h), min(x1, X + h + 1)):
+                    dx = <int> x - X
+                    paint_plane(&out[x, 0, 0], &line[x, 0, 0], R - dx * dx, centre[1, q],
+                                centre[2, q], ny, nz, periodic[1], periodic[2], &half[0], R)
