@@ -1,0 +1,647 @@
+"""Compiled kernels of the reaction-diffusion solver: smoother, transfers, cycle, residual.
+
+`scaffoldsim.solver.multigrid.Multigrid` owns the arrays, names and checks them; the class here
+holds pointers to them. Every field carries one ghost layer: zero on a closed or held face, the
+opposite layer on a periodic axis. Corrections are single precision; the iterate and the residual
+that decides convergence are double. Sums run plane by plane, so no result depends on the number
+of threads; red-black and coloured sweeps only ever read what the same half-sweep does not write.
+"""
+
+import numpy as np
+
+from cython.parallel cimport prange
+from libc.math cimport NAN, fabsf
+from libc.string cimport memcpy, memset
+
+cdef enum:
+    CHUNK = 256      # row temporary on the stack: a loop into it vectorises, one in place cannot
+    LEVELS = 34
+    SERIAL = 12000   # rows below which waking a second thread costs more than it saves
+
+ctypedef fused real:
+    float
+    double
+
+cdef struct Level:
+    int n, colours, sweeps
+    int start[5]
+    const int* ptr
+    const int* idx
+    const float* val
+    const float* diag
+    const int* child_ptr
+    const int* child
+    float* s
+    float* dinv
+    float* x
+    float* b
+
+cdef struct Grid:
+    int nx, ny, nz, threads
+    Py_ssize_t sx, sy
+    bint px, py, pz, unit
+    const float* k[3]
+    const float* diag
+    const unsigned char* links
+    const unsigned char* active
+    const float* anchor
+    float* x
+    float* b
+    float* s
+    float* dinv
+    float* r
+
+
+cdef inline void relax_unit(float* c, const float* b, const float* d, Py_ssize_t sx,
+                            Py_ssize_t sy, int n, int odd) noexcept nogil:
+    cdef float t[CHUNK]
+    cdef int a, m, i
+    for a in range(0, n, 256):
+        m = n - a if n - a < CHUNK else CHUNK
+        for i in range(m):
+            t[i] = (b[i] + ((c[i - 1] + c[i + 1]) + (c[i - sy] + c[i + sy])
+                            + (c[i - sx] + c[i + sx]))) * d[i]
+        for i in range(m):
+            c[i] = t[i] if (i ^ odd) & 1 else c[i]
+        c += m
+        b += m
+        d += m
+
+
+cdef inline void relax_general(float* c, const float* b, const float* d, const float* kx,
+                               const float* ky, const float* kz, Py_ssize_t sx, Py_ssize_t sy,
+                               int n, int odd) noexcept nogil:
+    cdef float t[CHUNK]
+    cdef int a, m, i
+    for a in range(0, n, 256):
+        m = n - a if n - a < CHUNK else CHUNK
+        for i in range(m):
+            t[i] = (b[i] + ((kz[i] * c[i - 1] + kz[i + 1] * c[i + 1])
+                            + (ky[i] * c[i - sy] + ky[i + sy] * c[i + sy])
+                            + (kx[i] * c[i - sx] + kx[i + sx] * c[i + sx]))) * d[i]
+        for i in range(m):
+            c[i] = t[i] if (i ^ odd) & 1 else c[i]
+        c += m
+        b += m
+        d += m
+        kx += m
+        ky += m
+        kz += m
+
+
+cdef inline void defect_row(const Grid* g, const float* c, const float* b, float* r,
+                            Py_ssize_t o) noexcept nogil:
+    # s and diag act apart: their rounded sum would be a false sink where s is tiny.
+    cdef int i
+    cdef Py_ssize_t sx = g.sx, sy = g.sy
+    cdef const float* s = g.s + o
+    cdef const float* d = g.diag + o
+    cdef const float* dinv = g.dinv + o
+    cdef const float* kx
+    cdef const float* ky
+    cdef const float* kz
+    if g.unit:
+        for i in range(g.nz):
+            r[i] = ((b[i] - s[i] * c[i])
+                    + (((c[i - 1] + c[i + 1]) + (c[i - sy] + c[i + sy])
+                        + (c[i - sx] + c[i + sx])) - d[i] * c[i])) if dinv[i] > 0 else 0
+    else:
+        kx = g.k[0] + o
+        ky = g.k[1] + o
+        kz = g.k[2] + o
+        for i in range(g.nz):
+            r[i] = ((b[i] - s[i] * c[i])
+                    + (((kz[i] * c[i - 1] + kz[i + 1] * c[i + 1])
+                        + (ky[i] * c[i - sy] + ky[i + sy] * c[i + sy])
+                        + (kx[i] * c[i - sx] + kx[i + sx] * c[i + sx]))
+                       - d[i] * c[i])) if dinv[i] > 0 else 0
+
+
+cdef inline void wrap_plane(const Grid* g, real* c, int x) noexcept nogil:
+    # The y and z ghosts of plane x; only the thread that owns the plane reads them.
+    cdef Py_ssize_t o = x * g.sx
+    cdef int y
+    if g.pz:
+        for y in range(1, g.ny + 1):
+            c[o + y * g.sy] = c[o + y * g.sy + g.nz]
+            c[o + y * g.sy + g.nz + 1] = c[o + y * g.sy + 1]
+    if g.py:
+        memcpy(c + o, c + o + g.ny * g.sy, g.sy * sizeof(real))
+        memcpy(c + o + (g.ny + 1) * g.sy, c + o + g.sy, g.sy * sizeof(real))
+
+
+cdef inline void wrap_ends(const Grid* g, real* c) noexcept nogil:
+    if g.px:
+        memcpy(c, c + g.nx * g.sx, g.sx * sizeof(real))
+        memcpy(c + (g.nx + 1) * g.sx, c + g.sx, g.sx * sizeof(real))
+
+
+cdef void relax(const Grid* g, float* c, const float* b, int colour, bint blank) noexcept nogil:
+    """One half-sweep; `blank` takes the field as zero everywhere."""
+    cdef int x, y, i, odd
+    cdef Py_ssize_t o
+    for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
+        for y in range(1, g.ny + 1):
+            o = x * g.sx + y * g.sy + 1
+            odd = (x + y + colour) & 1
+            if blank:
+                for i in range(g.nz):
+                    c[o + i] = b[o + i] * g.dinv[o + i] if (i ^ odd) & 1 else 0
+            elif g.unit:
+                relax_unit(c + o, b + o, g.dinv + o, g.sx, g.sy, g.nz, odd)
+            else:
+                relax_general(c + o, b + o, g.dinv + o, g.k[0] + o, g.k[1] + o, g.k[2] + o,
+                              g.sx, g.sy, g.nz, odd)
+        wrap_plane(g, c, x)
+    wrap_ends(g, c)
+
+
+cdef void defect(const Grid* g, const float* c, const float* b, float* r) noexcept nogil:
+    cdef int x, y
+    cdef Py_ssize_t o
+    for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
+        for y in range(1, g.ny + 1):
+            o = x * g.sx + y * g.sy + 1
+            defect_row(g, c + o, b + o, r + o, o)
+
+
+cdef void restrict_grid(const Level* h, const float* r, int threads) noexcept nogil:
+    cdef int i, p
+    cdef float v
+    for i in prange(h.n, num_threads=threads if h.n > SERIAL else 1, schedule="static"):
+        v = 0
+        for p in range(h.child_ptr[i], h.child_ptr[i + 1]):
+            v = v + r[h.child[p]]
+        h.b[i] = v
+
+
+cdef void prolong(const Level* h, float* x, const float* dinv, int threads) noexcept nogil:
+    # Each child has one parent, so writing by parent is free of conflicts.
+    cdef int i, p, j
+    cdef float v
+    for i in prange(h.n, num_threads=threads if h.n > SERIAL else 1, schedule="static"):
+        v = h.x[i]
+        for p in range(h.child_ptr[i], h.child_ptr[i + 1]):
+            j = h.child[p]
+            x[j] = x[j] + (v if dinv[j] > 0 else 0)
+
+
+cdef void restrict_rows(const Level* g, const Level* h, int threads) noexcept nogil:
+    cdef int i, p, q, j
+    cdef float v, w
+    for i in prange(h.n, num_threads=threads if h.n > SERIAL else 1, schedule="static"):
+        v = 0
+        for p in range(h.child_ptr[i], h.child_ptr[i + 1]):
+            j = h.child[p]
+            w = 0
+            for q in range(g.ptr[j], g.ptr[j + 1]):
+                w = w + g.val[q] * g.x[g.idx[q]]
+            if g.dinv[j] > 0:
+                v = v + ((g.b[j] - g.s[j] * g.x[j]) + (w - g.diag[j] * g.x[j]))
+        h.b[i] = v
+
+
+cdef void relax_rows(const Level* g, bint backward, int threads) noexcept nogil:
+    cdef int k, colour, i, p, first, last
+    cdef float v
+    for k in range(g.colours):
+        colour = g.colours - 1 - k if backward else k
+        first = g.start[colour]
+        last = g.start[colour + 1]
+        for i in prange(first, last, num_threads=threads if last - first > SERIAL else 1,
+                        schedule="static"):
+            v = g.b[i]
+            for p in range(g.ptr[i], g.ptr[i + 1]):
+                v = v + g.val[p] * g.x[g.idx[p]]
+            g.x[i] = v * g.dinv[i]
+
+
+cdef void visit(Level* levels, int level, int last, bint blank, int threads) noexcept nogil:
+    """A W(2, 2) cycle on the coarse levels; a level without edges is solved exactly."""
+    cdef Level* g = &levels[level]
+    cdef int k
+    if blank:
+        memset(g.x, 0, g.n * sizeof(float))
+    relax_rows(g, False, threads)
+    if level == last:
+        return
+    relax_rows(g, False, threads)
+    restrict_rows(g, g + 1, threads)
+    for k in range((g + 1).sweeps):
+        visit(levels, level + 1, last, k == 0, threads)
+    prolong(g + 1, g.x, g.dinv, threads)
+    relax_rows(g, True, threads)
+    relax_rows(g, True, threads)
+
+
+cdef class Kernel:
+    """Pointers to the arrays of one hierarchy, and what is done with them."""
+    cdef Grid g
+    cdef Level levels[LEVELS]
+    cdef int depth
+    cdef list kept
+    cdef double[::1] part, part2
+
+    def __cinit__(self, tuple shape, tuple periodic, int threads):
+        self.g.nx, self.g.ny, self.g.nz = shape
+        self.g.px, self.g.py, self.g.pz = periodic
+        self.g.sy = self.g.nz + 2
+        self.g.sx = self.g.sy * (self.g.ny + 2)
+        self.g.threads = threads if self.g.nx * self.g.ny * self.g.nz > SERIAL else 1
+        self.depth = 0
+        self.kept = []
+        self.part = np.zeros(self.g.nx + 2)
+        self.part2 = np.zeros(self.g.nx + 2)
+        self.g.anchor = NULL
+
+    def bind(self, list k, const float[:, :, ::1] diag, const unsigned char[:, :, ::1] links,
+             const unsigned char[:, :, ::1] active, float[:, :, ::1] x, float[:, :, ::1] b,
+             float[:, :, ::1] s, float[:, :, ::1] dinv, float[:, :, ::1] r):
+        """Take the padded arrays of the finest level; an empty `k` means a binary mask."""
+        cdef const float[:, :, ::1] view
+        cdef int axis
+        self.g.unit = len(k) == 0
+        for axis in range(len(k)):
+            view = k[axis]
+            self.g.k[axis] = &view[0, 0, 0]
+        self.g.diag, self.g.links, self.g.active = (
+            &diag[0, 0, 0], &links[0, 0, 0], &active[0, 0, 0])
+        self.g.x, self.g.b, self.g.s = &x[0, 0, 0], &b[0, 0, 0], &s[0, 0, 0]
+        self.g.dinv, self.g.r = &dinv[0, 0, 0], &r[0, 0, 0]
+        self.kept.append((k, diag, links, active, x, b, s, dinv, r))
+
+    def add_level(self, const int[::1] start, const int[::1] ptr, const int[::1] idx,
+                  const float[::1] val, const float[::1] diag, const int[::1] child_ptr,
+                  const int[::1] child, float[::1] s, float[::1] dinv, float[::1] x,
+                  float[::1] b, int colours, int sweeps):
+        """Take one coarse level, the finest first."""
+        cdef Level* h = &self.levels[self.depth]
+        cdef int i
+        h.n, h.colours, h.sweeps = <int>diag.shape[0], colours, sweeps
+        for i in range(colours + 1):
+            h.start[i] = start[i]
+        h.ptr, h.child_ptr, h.child = &ptr[0], &child_ptr[0], &child[0]
+        h.idx = &idx[0] if idx.shape[0] else NULL
+        h.val = &val[0] if val.shape[0] else NULL
+        h.diag, h.s, h.dinv, h.x, h.b = &diag[0], &s[0], &dinv[0], &x[0], &b[0]
+        self.kept.append((start, ptr, idx, val, diag, child_ptr, child, s, dinv, x, b))
+        self.depth += 1
+
+    def anchor(self, anchor):
+        """Conductance from each free voxel to held neighbours, for the coarse sinks (or None)."""
+        cdef const float[:, :, ::1] view
+        if anchor is None:
+            self.g.anchor = NULL
+        else:
+            view = anchor
+            self.g.anchor = &view[0, 0, 0]
+            self.kept[0] = (*self.kept[0][:9], anchor)
+
+    def restrict_sinks(self):
+        """Sum the linear sinks over the children of every coarse row and invert its diagonal."""
+        cdef Level* h
+        cdef Level* f
+        cdef int level, i, p, j
+        cdef float v, d
+        cdef bint alive
+        cdef const float* anchor = self.g.anchor
+        cdef const float* s = self.g.s
+        cdef const float* dinv = self.g.dinv
+        with nogil:
+            for level in range(self.depth):
+                h = &self.levels[level]
+                if level:
+                    f = &self.levels[level - 1]
+                    s = f.s
+                    dinv = f.dinv
+                    anchor = NULL
+                for i in prange(h.n, num_threads=self.g.threads if h.n > SERIAL else 1,
+                                schedule="static"):
+                    v = 0
+                    alive = False
+                    for p in range(h.child_ptr[i], h.child_ptr[i + 1]):
+                        j = h.child[p]
+                        if dinv[j] > 0:
+                            alive = True
+                            v = v + s[j]
+                            if anchor != NULL:
+                                v = v + <float>0.5 * anchor[j]
+                    d = h.diag[i] + v
+                    h.s[i] = v
+                    h.dinv[i] = 1 / d if alive and d > 0 else 0
+
+    cdef void run_cycle(self) noexcept nogil:
+        cdef Grid* g = &self.g
+        relax(g, g.x, g.b, 0, True)
+        relax(g, g.x, g.b, 1, False)
+        relax(g, g.x, g.b, 0, False)
+        relax(g, g.x, g.b, 1, False)
+        if self.depth:
+            defect(g, g.x, g.b, g.r)
+            restrict_grid(&self.levels[0], g.r, g.threads)
+            visit(self.levels, 0, self.depth - 1, True, g.threads)
+            prolong(&self.levels[0], g.x, g.dinv, g.threads)
+            self.wrap_all(g.x)
+        relax(g, g.x, g.b, 1, False)
+        relax(g, g.x, g.b, 0, False)
+        relax(g, g.x, g.b, 1, False)
+        relax(g, g.x, g.b, 0, False)
+
+    cdef void wrap_all(self, float* c) noexcept nogil:
+        cdef int x
+        for x in range(1, self.g.nx + 1):
+            wrap_plane(&self.g, c, x)
+        wrap_ends(&self.g, c)
+
+    def cycle(self):
+        """x becomes one multigrid cycle's answer to A x = b, from zero."""
+        with nogil:
+            self.run_cycle()
+
+    def sweep(self):
+        """One red-black Gauss-Seidel sweep on x."""
+        with nogil:
+            relax(&self.g, self.g.x, self.g.b, 0, False)
+            relax(&self.g, self.g.x, self.g.b, 1, False)
+
+    def defect(self):
+        """r = b - A x."""
+        with nogil:
+            defect(&self.g, self.g.x, self.g.b, self.g.r)
+
+    def linearise(self, double[:, :, ::1] c, const float[:, :, ::1] uptake, double km,
+                  const double[:, :, ::1] linear, const double[:, :, ::1] constant, list face_k,
+                  const double[::1] face_value):
+        """b = -F(c), s = dF/dc without diffusion, dinv; returns the sum of b squared.
+
+        A coefficient that is the same everywhere comes as one row, of shape (1, 1, nz).
+        """
+        cdef const double* k[6]
+        cdef const double[:, ::1] view
+        cdef int x, y, face
+        cdef Grid* g = &self.g
+        cdef Py_ssize_t uy, ux, ly, lx, qy, qx, o
+        cdef double total = 0
+        cdef const float* u0 = &uptake[0, 0, 0] if uptake.shape[0] else NULL
+        cdef const double* l0 = &linear[0, 0, 0]
+        cdef const double* q0 = &constant[0, 0, 0]
+        for face in range(6):
+            k[face] = NULL
+            if face_k[face] is not None:
+                view = face_k[face]
+                k[face] = &view[0, 0]
+        uy = 0 if uptake.shape[1] == 1 else g.nz
+        ux = 0 if uptake.shape[0] <= 1 else g.nz * g.ny
+        ly = 0 if linear.shape[1] == 1 else g.nz
+        lx = 0 if linear.shape[0] == 1 else g.nz * g.ny
+        qy = 0 if constant.shape[1] == 1 else g.nz
+        qx = 0 if constant.shape[0] == 1 else g.nz * g.ny
+        with nogil:
+            for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
+                self.part[x] = 0
+                for y in range(1, g.ny + 1):
+                    self.part[x] += linearise_row(
+                        g, &c[x, y, 1], u0 + (x - 1) * ux + (y - 1) * uy if u0 != NULL else NULL,
+                        km, l0 + (x - 1) * lx + (y - 1) * ly, q0 + (x - 1) * qx + (y - 1) * qy,
+                        k, &face_value[0], x, y)
+            for x in range(1, g.nx + 1):
+                total += self.part[x]
+        return total
+
+    def update(self, double[:, :, ::1] c, bint positive):
+        """c += x, clipped at zero if `positive`; returns max |x| and max c."""
+        cdef Grid* g = &self.g
+        cdef int x, y
+        cdef Py_ssize_t o
+        cdef double step = 0, top = 0
+        cdef double* field = &c[0, 0, 0]
+        with nogil:
+            for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
+                self.part[x] = 0
+                self.part2[x] = 0
+                for y in range(1, g.ny + 1):
+                    o = x * g.sx + y * g.sy + 1
+                    update_row(field + o, g.x + o, g.nz, positive, &self.part[x], &self.part2[x])
+                wrap_plane(g, field, x)
+            wrap_ends(g, field)
+            for x in range(1, g.nx + 1):
+                # Written so that a NaN is kept, not lost in a comparison.
+                if not self.part[x] <= step:
+                    step = self.part[x]
+                if not self.part2[x] <= top:
+                    top = self.part2[x]
+        return step, top
+
+    cdef double dot(self, const float* a, const float* b) noexcept nogil:
+        cdef Grid* g = &self.g
+        cdef int x, y, z
+        cdef Py_ssize_t o
+        cdef double total = 0
+        for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
+            self.part[x] = 0
+            for y in range(1, g.ny + 1):
+                o = x * g.sx + y * g.sy + 1
+                for z in range(g.nz):
+                    self.part[x] += <double>a[o + z] * b[o + z]
+        for x in range(1, g.nx + 1):
+            total += self.part[x]
+        return total
+
+    def conjugate(self, float[:, :, ::1] d, float[:, :, ::1] p, float[:, :, ::1] q,
+                  const float[:, :, ::1] zero, double reduction, int limit, bint jacobi):
+        """Flexible conjugate gradients on A d = b, preconditioned by the cycle or the diagonal.
+
+        x ends as the answer and b as its residual. Returns iterations and reached reduction;
+        a negative curvature or a NaN ends the loop at the last good answer.
+        """
+        cdef Grid* g = &self.g
+        cdef Py_ssize_t i, n = d.shape[0] * d.shape[1] * d.shape[2]
+        cdef float* dd = &d[0, 0, 0]
+        cdef float* pp = &p[0, 0, 0]
+        cdef float* qq = &q[0, 0, 0]
+        cdef double rz, old = 0, pq = 0, beta, first, norm
+        cdef float alpha = 0
+        cdef int count = 0
+        with nogil:
+            memset(dd, 0, n * sizeof(float))
+            first = self.dot(g.b, g.b)
+            norm = first
+            while count < limit and norm > reduction * reduction * first:
+                if jacobi:
+                    for i in range(n):
+                        g.x[i] = g.b[i] * g.dinv[i]
+                else:
+                    self.run_cycle()
+                rz = self.dot(g.b, g.x)
+                if not rz > 0:
+                    break
+                # Polak-Ribiere: exact for a cycle that is only nearly symmetric.
+                beta = -alpha * self.dot(g.x, qq) / old if count else 0
+                for i in range(n):
+                    pp[i] = g.x[i] + (<float>beta * pp[i] if count else 0)
+                self.wrap_all(pp)
+                defect(g, pp, &zero[0, 0, 0], qq)
+                for i in range(n):
+                    qq[i] = -qq[i]
+                pq = self.dot(pp, qq)
+                if not pq > 0:
+                    break
+                old = rz
+                alpha = <float>(self.dot(pp, g.b) / pq)
+                for i in range(n):
+                    dd[i] += alpha * pp[i]
+                    g.b[i] -= alpha * qq[i]
+                norm = self.dot(g.b, g.b)
+                count += 1
+            memcpy(g.x, dd, n * sizeof(float))
+        return count, (norm / first) ** 0.5 if first > 0 else 0.0
+
+
+cdef inline double linearise_row(const Grid* g, const double* c, const float* u, double km,
+                                 const double* lin, const double* q, const double** k,
+                                 const double* value, int x, int y) noexcept nogil:
+    cdef double t[CHUNK]
+    cdef double sums[8]
+    cdef int a, m, i, j, n = g.nz
+    cdef Py_ssize_t sx = g.sx, sy = g.sy, o = x * g.sx + y * g.sy + 1
+    cdef const unsigned char* links
+    cdef const unsigned char* active
+    cdef const float* kx
+    cdef const float* ky
+    cdef const float* kz
+    cdef float* s
+    cdef float* b
+    cdef float* dinv
+    cdef const float* diag
+    cdef double ci, cp, w, r
+    cdef float d
+    for j in range(8):
+        sums[j] = 0
+    for a in range(0, n, 256):
+        m = n - a if n - a < CHUNK else CHUNK
+        links = g.links + o
+        active = g.active + o
+        if g.unit:
+            for i in range(m):
+                t[i] = ((c[i - 1] + c[i + 1]) + (c[i - sy] + c[i + sy])
+                        + (c[i - sx] + c[i + sx])) - links[i] * c[i]
+        else:
+            kx = g.k[0] + o
+            ky = g.k[1] + o
+            kz = g.k[2] + o
+            for i in range(m):
+                ci = c[i]
+                t[i] = ((kz[i] * (c[i - 1] - ci) + kz[i + 1] * (c[i + 1] - ci))
+                        + (ky[i] * (c[i - sy] - ci) + ky[i + sy] * (c[i + sy] - ci))
+                        + (kx[i] * (c[i - sx] - ci) + kx[i + sx] * (c[i + sx] - ci)))
+        if x == 1 and k[0] != NULL:
+            for i in range(m):
+                t[i] += k[0][(y - 1) * n + a + i] * (value[0] - c[i])
+        if x == g.nx and k[1] != NULL:
+            for i in range(m):
+                t[i] += k[1][(y - 1) * n + a + i] * (value[1] - c[i])
+        if y == 1 and k[2] != NULL:
+            for i in range(m):
+                t[i] += k[2][(x - 1) * n + a + i] * (value[2] - c[i])
+        if y == g.ny and k[3] != NULL:
+            for i in range(m):
+                t[i] += k[3][(x - 1) * n + a + i] * (value[3] - c[i])
+        if a == 0 and k[4] != NULL:
+            t[0] += k[4][(x - 1) * g.ny + y - 1] * (value[4] - c[0])
+        if a + m == n and k[5] != NULL:
+            t[m - 1] += k[5][(x - 1) * g.ny + y - 1] * (value[5] - c[m - 1])
+        s = g.s + o
+        b = g.b + o
+        dinv = g.dinv + o
+        diag = g.diag + o
+        if u == NULL:
+            for i in range(m):
+                r = t[i] + q[i] - lin[i] * c[i]
+                t[i] = r if active[i] else 0
+                s[i] = <float>lin[i] if active[i] else 0
+        else:
+            for i in range(m):
+                ci = c[i]
+                cp = ci if ci > 0 else 0
+                w = 1 / (km + cp)
+                r = t[i] + q[i] - (lin[i] + u[i] * w) * ci
+                t[i] = r if active[i] else 0
+                s[i] = <float>(lin[i] + u[i] * km * w * w) if active[i] else 0
+            u += m
+        for i in range(m):
+            b[i] = <float>t[i]
+            d = diag[i] + s[i]
+            dinv[i] = 1 / d if d > 0 and active[i] else 0
+        for i in range(m):
+            sums[i & 7] += t[i] * t[i]
+        c += m
+        o += m
+        lin += m
+        q += m
+    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]))
+
+
+cdef inline void update_row(double* c, const float* x, int n, bint positive, double* step,
+                            double* top) noexcept nogil:
+    cdef int i
+    cdef double v, big = step[0], high = top[0]
+    for i in range(n):
+        v = c[i] + x[i]
+        if positive:
+            v = v if v > 0 else 0
+        c[i] = v
+        if not fabsf(x[i]) <= big:
+            big = fabsf(x[i])
+        if not v <= high:
+            high = v
+    step[0] = big
+    top[0] = high
+
+
+def load_field(const real[:, :, ::1] field, double scale, const unsigned char[:, :, ::1] mask,
+               double[:, :, ::1] c):
+    """c = scale * field in the pore, zero in the solid; returns how many values are unfit."""
+    cdef int x, y, z, bad = 0
+    cdef double v
+    with nogil:
+        for x in range(field.shape[0]):
+            for y in range(field.shape[1]):
+                for z in range(field.shape[2]):
+                    v = 0
+                    if mask[x + 1, y + 1, z + 1]:
+                        v = scale * field[x, y, z]
+                        # NaN and infinity both fail the second comparison.
+                        if not (v >= 0 and v < 1e300):
+                            bad = bad + 1
+                    c[x + 1, y + 1, z + 1] = v
+    return bad
+
+
+def store_field(const double[:, :, ::1] c, double scale, const unsigned char[:, :, ::1] mask,
+                double[:, :, ::1] out):
+    """out = scale * c in the pore, not below zero; NaN in the solid."""
+    cdef int x, y, z
+    cdef double v
+    with nogil:
+        for x in range(out.shape[0]):
+            for y in range(out.shape[1]):
+                for z in range(out.shape[2]):
+                    v = scale * c[x + 1, y + 1, z + 1]
+                    if v < 0:
+                        v = 0
+                    out[x, y, z] = v if mask[x + 1, y + 1, z + 1] else NAN
+
+
+def load_coefficient(const real[:, :, ::1] values, double factor, float[:, :, ::1] out):
+    """out = factor * values; returns how many values are negative or not finite."""
+    cdef Py_ssize_t x, y, z, bad = 0
+    cdef double v
+    with nogil:
+        for x in range(values.shape[0]):
+            for y in range(values.shape[1]):
+                for z in range(values.shape[2]):
+                    v = factor * values[x, y, z]
+                    if not (v >= 0 and v < 1e300):
+                        bad = bad + 1
+                    out[x, y, z] = <float>v
+    return bad

@@ -1,0 +1,485 @@
+"""Reaction and diffusion on voxels: steady states and implicit steps in time.
+
+Solves, on the pore voxels of a box of cubic voxels,
+
+    dc/dt = div(D p grad c) + S - k c - V c / (Km + c)
+
+with c in mol/m3, D in m2/s, p the relative diffusivity of a voxel (0 is solid), S a source and V
+a greatest consumption in mol/m3/s, k a decay in 1/s and Km a half-saturation in mol/m3. Left of
+the equals sign stands zero at steady state, (c - previous) / dt in a backward-Euler step. Below
+c = 0 the sink is continued as V c / Km.
+
+Scheme: cell-centred finite volumes; the conductance between two voxels is the harmonic mean of
+their diffusivities, a held face lies half a voxel from the centre. Newton's method, each linear
+problem reduced by one multigrid cycle (`scaffoldsim.solver.multigrid`); the sink is concave, so
+from the first step on Newton's iterates rise to the solution, and clipping them at zero keeps
+that. When cycles stall, conjugate gradients preconditioned by the cycle, then by the diagonal,
+take over. Corrections are single precision; the iterate and its residual are double.
+
+Curved walls made of voxels are first order in the voxel, flat ones second.
+Source: Patankar, "Numerical Heat Transfer and Fluid Flow" (1980), chapter 4; recalled.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scaffoldsim.solver import _diffusion, boundary as faces
+from scaffoldsim.solver.multigrid import Multigrid, wrap
+from scaffoldsim.solver.newton import ConvergenceError, Equation, Newton
+from scaffoldsim.solver.pockets import Pockets
+
+__all__ = ["ConvergenceError", "Diffusion", "Solution", "advance", "steady_state"]
+
+Array = NDArray[Any]
+
+# A relative diffusivity below this share of the largest cannot be told from a wall in single
+# precision.
+LEAST_PORE = 1e-9
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A solved field.
+
+    Attributes
+    ----------
+    value : (nx, ny, nz) float64, mol/m3; NaN in the solid
+    residual : final residual, relative to that of an empty field
+    cycles : multigrid cycles (or conjugate-gradient iterations) spent
+    """
+
+    value: NDArray[np.float64]
+    residual: float
+    cycles: int
+
+
+def _positive(value: Any, name: str, unit: str, *, zero: bool = False) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(value, str) or not (math.isfinite(number) and number >= 0 and (zero or number)):
+        raise ValueError(f"{name} is {value!r}; it must be one number {'>=' if zero else '>'} 0 in "
+                         f"{unit}.")
+    return number
+
+
+def _thread_count(threads: int | None) -> int:
+    if threads is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        count = operator.index(threads)
+    except TypeError:
+        count = 0
+    if count < 1:
+        raise ValueError(f"threads is {threads!r}; it must be a whole number >= 1, or None for all.")
+    return count
+
+
+def _relative(pore: ArrayLike) -> tuple[Array, float]:
+    """A mask (or a relative diffusivity up to 1) and the factor taken out of it."""
+    array = np.asarray(pore)
+    if array.ndim != 3 or array.size == 0:
+        raise ValueError(f"pore has shape {array.shape}; it must be (x, y, z), each at least 1.")
+    if math.prod(n + 2 for n in array.shape) >= 2**31:
+        raise ValueError(f"pore has shape {array.shape}; at most 2**31 voxels can be solved at once.")
+    if array.dtype == bool:
+        return array, 1.0
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"pore has dtype {array.dtype}; it must be bool or numbers >= 0.")
+    array = array.astype(np.float64)
+    if not np.isfinite(array).all() or array.min() < 0:
+        raise ValueError("pore holds values that are negative or not finite; it must be a bool mask "
+                         "or the relative diffusivity >= 0 of each voxel.")
+    top = float(array.max())
+    if top == 0:
+        return array > 0, 1.0
+    array /= top
+    array[array < LEAST_PORE] = 0.0
+    if np.isin(array, (0.0, 1.0)).all():
+        return array > 0, top
+    return array, top
+
+
+class Diffusion:
+    """One geometry, solved many times.
+
+    The hierarchy and all working arrays are made once; `solve` keeps nothing else from one call
+    to the next, so a solution depends on the arguments alone, bit for bit, for any number of
+    threads.
+
+    Parameters
+    ----------
+    pore : (nx, ny, nz) bool, or float >= 0 that scales the diffusivity (0 is solid)
+    voxel : edge of a voxel, m
+    diffusivity : m2/s, >= 0
+    boundary : mapping of faces; see `steady_state`
+    threads : OpenMP threads, None for all
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> oxygen = Diffusion(np.ones((20, 20, 20)), voxel=2e-5, diffusivity=2e-9,
+    ...                    boundary={"x": "periodic", "y": "periodic", "z-": 0.2, "z+": 0.2})
+    >>> first = oxygen.solve(0.2, consumption=2.7e-4, half_saturation=0.006)
+    >>> later = oxygen.solve(first.value, consumption=2.8e-4, half_saturation=0.006)
+    >>> bool(later.value.min() < first.value.min())
+    True
+    """
+
+    def __init__(
+        self,
+        pore: ArrayLike,
+        *,
+        voxel: float,
+        diffusivity: float,
+        boundary: Mapping[str, Any],
+        threads: int | None = None,
+    ) -> None:
+        relative, factor = _relative(pore)
+        voxel = _positive(voxel, "voxel", "m")
+        diffusivity = _positive(diffusivity, "diffusivity", "m2/s", zero=True) * factor
+        self.boundary = faces.parse(boundary)
+        self.shape: tuple[int, int, int] = relative.shape
+        self._face_k = self.boundary.conductances(
+            relative.astype(np.float64), voxel, diffusivity
+        )
+        self._grid = Multigrid(
+            relative, self.boundary.periodic, self._face_k, _thread_count(threads),
+            linked=diffusivity > 0,
+        )
+        self._pockets = Pockets(self._grid)
+        # All rates are multiplied by this time, so that an open face has conductance one.
+        self._time = voxel**2 / diffusivity if diffusivity > 0 else 1.0
+        self._solid = self._grid.mask[1:-1, 1:-1, 1:-1] == 0
+        self._c = np.zeros(self._grid.mask.shape)
+        self._buffers: dict[str, Array] = {}
+        self._newton = Newton(self._grid, self._face_k, self._c)
+        self._face_reference: float | None = None
+
+    def __repr__(self) -> str:
+        levels = [level.n for level in self._grid.levels]
+        return f"Diffusion({self.shape}, levels={levels}, sealed pockets={len(self._pockets)})"
+
+    # ------------------------------------------------------------------ inputs
+    def _array(self, values: Any, name: str) -> Any:
+        """A float, or a contiguous float array of this shape."""
+        array = np.asarray(values)
+        if array.dtype.kind not in "biuf":
+            raise ValueError(f"{name} is {values!r}; it must be a number or an array of numbers.")
+        if array.ndim == 0:
+            return float(array)
+        if array.shape != self.shape:
+            raise ValueError(f"{name} has shape {array.shape}; pore has {self.shape}.")
+        if array.dtype not in (np.float32, np.float64):
+            array = array.astype(np.float64)
+        return np.ascontiguousarray(array)
+
+    def _rate(self, values: Any, name: str, unit: str) -> Any:
+        checked = self._array(values, name)
+        low = checked if np.ndim(checked) == 0 else checked.min()
+        high = checked if np.ndim(checked) == 0 else checked.max()
+        if not (low >= 0 and high < math.inf):
+            raise ValueError(f"{name} is negative or not finite somewhere; it must be >= 0 in {unit}.")
+        return checked
+
+    def _field(self, values: Any, name: str) -> Any:
+        """A concentration: its value in the solid does not count."""
+        checked = self._array(values, name)
+        if np.ndim(checked) == 0:
+            checked = np.full(self.shape, checked)
+        if _diffusion.load_field(checked, 1.0, self._grid.mask, self._c):
+            raise ValueError(f"{name} is negative or not finite in some pore voxel; it must be "
+                             ">= 0 in mol/m3 (fill voxels that were opened since).")
+        return checked
+
+    def _held(self, fixed: Any) -> tuple[Any, Any]:
+        """Interior voxels of held value (None if there are none) and the values."""
+        if fixed is None:
+            return None, None
+        values = self._array(fixed, "fixed")
+        if np.ndim(values) == 0:
+            raise ValueError("fixed is one number; it must be an array with NaN where c is free.")
+        held = ~np.isnan(values) & ~self._solid
+        if not held.any():
+            return None, None
+        picked = values[held]
+        if not (picked.min() >= 0 and picked.max() < math.inf):
+            raise ValueError("fixed holds a negative or infinite value; it must be >= 0 in mol/m3, "
+                             "NaN where c is free.")
+        return held, values
+
+    def _buffer(self, name: str, dtype: type) -> Array:
+        if name not in self._buffers:
+            self._buffers[name] = np.zeros(self.shape, dtype)
+        return self._buffers[name]
+
+    # ------------------------------------------------------------------- solve
+    def solve(
+        self,
+        initial: ArrayLike | None = None,
+        *,
+        consumption: ArrayLike | None = None,
+        half_saturation: float | None = None,
+        decay: ArrayLike = 0.0,
+        source: ArrayLike | None = None,
+        fixed: ArrayLike | None = None,
+        previous: ArrayLike | None = None,
+        dt: float | None = None,
+        tolerance: float = 1e-6,
+    ) -> Solution:
+        """Steady state, or with `dt` one backward-Euler step from `previous`.
+
+        Parameters, errors and source as in `steady_state`; in addition
+
+        previous : scalar or (nx, ny, nz), mol/m3, the field one `dt` ago
+        dt : s; with it a sealed pocket simply keeps its balance
+        """
+        tolerance = _positive(tolerance, "tolerance", "parts of one")
+        if not 1e-12 <= tolerance < 1:
+            raise ValueError(f"tolerance is {tolerance:g}; it must lie in [1e-12, 1).")
+        if (dt is None) != (previous is None):
+            raise ValueError("dt and previous go together: give both for a step in time, or none.")
+        if consumption is not None and half_saturation is None:
+            raise ValueError("half_saturation is missing; consumption needs one, > 0 in mol/m3 "
+                             "(1e-6 serves as the zero-order limit).")
+        km = 1.0 if half_saturation is None else _positive(
+            half_saturation, "half_saturation", "mol/m3")
+        uptake = self._rate(0.0 if consumption is None else consumption, "consumption", "mol/m3/s")
+        decay = self._rate(decay, "decay", "1/s")
+        source = self._rate(0.0 if source is None else source, "source", "mol/m3/s")
+        held, values = self._held(fixed)
+        before = None if previous is None else self._field(previous, "previous")
+        step = math.inf if dt is None else _positive(dt, "dt", "s")
+
+        level = max((v for v, k in zip(self.boundary.value, self._face_k, strict=True)
+                     if k is not None), default=0.0)
+        if held is not None:
+            level = max(level, float(values[held].max()))
+        if initial is not None:
+            start = self._field(initial, "initial")
+        elif before is not None:
+            start = before
+        else:
+            start = None
+        settled = None
+        if before is None:
+            settled = self._pockets.settle(source, decay, uptake, held)
+
+        # A power of two brings every concentration near one without touching its digits.
+        size = max(level, float(np.max(source)) * self._time,
+                   0.0 if before is None else float(np.fmax.reduce(before, axis=None)))
+        scale = 2.0 ** -math.frexp(size)[1] if size > 0 else 1.0
+        per_step = self._time / step
+        equation = Equation(
+            uptake=self._uptake(uptake, scale * self._time),
+            half_saturation=km * scale,
+            linear=self._linear(decay, per_step),
+            constant=self._constant(source, before, per_step, scale),
+            face_value=np.array(self.boundary.value) * scale,
+            level=level * scale,
+        )
+        hold = self._hold(held, values, settled, start, scale)
+
+        def load(field: Any) -> None:
+            """The starting iterate: `field`, or one number everywhere, where c is free."""
+            if np.ndim(field) == 0:
+                np.multiply(self._grid.mask, field * scale, out=self._c)
+            else:
+                _diffusion.load_field(field, scale, self._grid.mask, self._c)
+            hold()
+            wrap(self._c, self._grid.periodic)
+
+        self._grid.set_held(held)
+        plain = held is None and before is None and np.max(source) == 0
+        if plain and self._face_reference is not None:
+            reference = self._face_reference
+        else:
+            load(0.0)
+            reference = self._newton.residual(equation)
+        if plain:
+            self._face_reference = reference
+        if reference == 0:
+            load(0.0)
+            residual, cycles = 0.0, 0
+        else:
+            residual, cycles = self._newton.solve(
+                equation, lambda: load(level if start is None else start), reference, tolerance
+            )
+        value = np.empty(self.shape)
+        _diffusion.store_field(self._c, 1.0 / scale, self._grid.mask, value)
+        return Solution(value, residual, cycles)
+
+    def _hold(self, held: Any, values: Any, settled: Any, start: Any, scale: float) -> Any:
+        """Mark the voxels that are not solved for; returns what puts their values into c."""
+        inner = (slice(1, -1),) * 3
+        active, c = self._grid.active[inner], self._c[inner]
+        active[...] = self._grid.mask[inner]
+        pinned = []
+        if settled is not None and len(settled.voxel):
+            at = np.unravel_index(settled.voxel, self.shape)
+            kept = np.zeros(len(settled.voxel))
+            if start is not None:
+                kept = np.where(settled.keep, start[at] * scale, 0.0)
+            active[at] = 0
+            pinned.append((at, kept))
+        if held is not None:
+            active[held] = 0
+            pinned.append((held, values[held] * scale))
+
+        def hold() -> None:
+            for at, value in pinned:
+                c[at] = value
+
+        return hold
+
+    def _uptake(self, values: Any, factor: float) -> Array:
+        if np.max(values) == 0:
+            return np.empty((0, 0, 0), np.float32)
+        if np.ndim(values) == 0:
+            return np.full((1, 1, self.shape[2]), factor * values, np.float32)
+        out = self._buffer("uptake", np.float32)
+        np.multiply(values, factor, out=out, casting="same_kind")
+        return out
+
+    def _linear(self, decay: Any, per_step: float) -> Array:
+        if np.ndim(decay) == 0:
+            return np.full((1, 1, self.shape[2]), decay * self._time + per_step)
+        out = self._buffer("linear", np.float64)
+        np.multiply(decay, self._time, out=out)
+        out += per_step
+        return out
+
+    def _constant(self, source: Any, before: Any, per_step: float, scale: float) -> Array:
+        if before is None and np.ndim(source) == 0:
+            return np.full((1, 1, self.shape[2]), source * self._time * scale)
+        out = self._buffer("constant", np.float64)
+        if before is None:
+            np.multiply(source, self._time * scale, out=out)
+        else:
+            np.multiply(before, per_step * scale, out=out)
+            out += source * (self._time * scale)
+        return out
+
+
+def steady_state(
+    pore: ArrayLike,
+    *,
+    voxel: float,
+    diffusivity: float,
+    boundary: Mapping[str, Any],
+    consumption: ArrayLike | None = None,
+    half_saturation: float | None = None,
+    decay: ArrayLike = 0.0,
+    source: ArrayLike | None = None,
+    fixed: ArrayLike | None = None,
+    initial: ArrayLike | None = None,
+    tolerance: float = 1e-6,
+    threads: int | None = None,
+) -> Solution:
+    """Steady field with sources and sinks in the pore of a voxel image.
+
+    Solves 0 = div(D p grad c) + S - k c - V c / (Km + c); every symbol is a parameter below.
+
+    Parameters
+    ----------
+    pore : (nx, ny, nz) bool, or float >= 0 (p) that scales the diffusivity; 0 is solid
+    voxel : edge of a voxel, m
+    diffusivity : D, m2/s, >= 0
+    boundary : mapping
+        {"x-": 0.2} holds the face plane at a value in mol/m3; {"x-": (0.0, 2e-7)} puts a value
+        behind an exchange coefficient in m/s; {"x": "periodic"} joins both faces of an axis;
+        a face that is not named is closed
+    consumption : V, greatest Michaelis-Menten consumption, mol/m3/s, scalar or per voxel
+    half_saturation : Km, mol/m3, > 0; needed with `consumption`
+    decay : k, 1/s, scalar or per voxel
+    source : S, mol/m3/s, scalar or per voxel
+    fixed : (nx, ny, nz), mol/m3, held values inside the pore; NaN where c is free
+    initial : scalar or (nx, ny, nz), mol/m3, where the iteration starts (by default at the
+        largest held value); what it says in the solid does not count
+    tolerance : on the residual relative to that of an empty field; the last correction must
+        also fall below 100 `tolerance` times the largest concentration
+    threads : OpenMP threads, None for all; the bits of the result do not depend on it
+
+    Returns
+    -------
+    Solution
+        `.value` (NaN in the solid), `.residual`, `.cycles`. A sealed pocket without source or
+        sink keeps `initial` (0 by default), one with a sink alone is 0.
+
+    Raises
+    ------
+    ValueError
+        Inputs of wrong shape, sign or kind; a sealed pocket with a source that no sink balances.
+    ConvergenceError
+        The solve stalled.
+
+    Examples
+    --------
+    A slab of 1 mm between two baths, with a first-order sink:
+
+    >>> import numpy as np
+    >>> slab = steady_state(np.ones((40, 1, 1), bool), voxel=2.5e-5, diffusivity=1e-9,
+    ...                     boundary={"x-": 1.0, "x+": 1.0}, decay=4e-3)
+    >>> round(float(slab.value[20, 0, 0]), 2)
+    0.65
+    """
+    model = Diffusion(
+        pore, voxel=voxel, diffusivity=diffusivity, boundary=boundary, threads=threads
+    )
+    return model.solve(
+        initial, consumption=consumption, half_saturation=half_saturation, decay=decay,
+        source=source, fixed=fixed, tolerance=tolerance,
+    )
+
+
+def advance(
+    pore: ArrayLike,
+    *,
+    voxel: float,
+    diffusivity: float,
+    boundary: Mapping[str, Any],
+    previous: ArrayLike,
+    dt: float,
+    consumption: ArrayLike | None = None,
+    half_saturation: float | None = None,
+    decay: ArrayLike = 0.0,
+    source: ArrayLike | None = None,
+    fixed: ArrayLike | None = None,
+    initial: ArrayLike | None = None,
+    tolerance: float = 1e-6,
+    threads: int | None = None,
+) -> Solution:
+    """One backward-Euler step: (c - previous) / dt = div(D p grad c) + S - k c - V c / (Km + c).
+
+    Parameters, returns and errors are those of `steady_state`; in addition
+
+    previous : scalar or (nx, ny, nz), mol/m3, the field one step ago
+    dt : length of the step, s, > 0; the scheme is first order in it and stable at any length
+
+    Examples
+    --------
+    A closed voxel with decay, c = previous / (1 + k dt):
+
+    >>> import numpy as np
+    >>> step = advance(np.ones((1, 1, 1), bool), voxel=1e-5, diffusivity=1e-9, boundary={},
+    ...                previous=1.0, dt=100.0, decay=0.01)
+    >>> round(float(step.value[0, 0, 0]), 6)
+    0.5
+    """
+    model = Diffusion(
+        pore, voxel=voxel, diffusivity=diffusivity, boundary=boundary, threads=threads
+    )
+    return model.solve(
+        initial, consumption=consumption, half_saturation=half_saturation, decay=decay,
+        source=source, fixed=fixed, previous=previous, dt=dt, tolerance=tolerance,
+    )
