@@ -67,25 +67,37 @@ cdef inline void neighbours(int v, const Box* box, int* out) noexcept nogil:
     out[5] = v + 1 if z < box.nz - 1 else (v - box.nz + 1 if box.wrap_z else -1)
 
 
+cdef inline bint inside(int v, int margin, const Box* box) noexcept nogil:
+    """Whether a voxel is that many voxels or more away from every face."""
+    cdef int z = v % box.nz
+    cdef int t = v / box.nz
+    cdef int y = t % box.ny
+    cdef int x = t / box.ny
+    return (
+        margin <= x < box.nx - margin and margin <= y < box.ny - margin
+        and margin <= z < box.nz - margin
+    )
+
+
 # ---------------------------------------------------------------------------------- events
 
 
 cdef int competing(
-    Py_ssize_t i, double dt, double u, const float[:, ::1] death, const float[:, ::1] fate,
-    int own, double* bad,
+    double dt, double u, const float* death, Py_ssize_t n_causes, const float* fate,
+    Py_ssize_t n_types, Py_ssize_t stride, int own, double* bad,
 ) noexcept nogil:
     """Code of the competing hazard that strikes in dt, or 0; a bad rate is counted."""
-    cdef Py_ssize_t n_causes = death.shape[0], n_types = fate.shape[0], k
+    cdef Py_ssize_t k
     cdef double total = 0.0, rate, p, r, passed = 0.0
     cdef int chosen = 0
     cdef bint now
     for k in range(n_causes):
-        rate = death[k, i]
+        rate = death[k * stride]
         if not rate >= 0.0:
             bad[0] += 1
         total += rate
     for k in range(n_types):
-        rate = fate[k, i]
+        rate = fate[k * stride]
         if not rate >= 0.0:
             bad[0] += 1
         if k != own:
@@ -97,10 +109,10 @@ cdef int competing(
     if now:
         r = 0.0
         for k in range(n_causes):
-            r += isinf(death[k, i])
+            r += isinf(death[k * stride])
         for k in range(n_types):
             if k != own:
-                r += isinf(fate[k, i])
+                r += isinf(fate[k * stride])
         r *= u
     else:
         p = -expm1(-total * dt)
@@ -109,7 +121,7 @@ cdef int competing(
         # given that an event happens, u / p is uniform again
         r = u / p * total
     for k in range(n_causes):
-        rate = isinf(death[k, i]) if now else death[k, i]
+        rate = isinf(death[k * stride]) if now else death[k * stride]
         if rate > 0.0:
             chosen = FIRST + <int>k
             passed += rate
@@ -118,7 +130,7 @@ cdef int competing(
     for k in range(n_types):
         if k == own:
             continue
-        rate = isinf(fate[k, i]) if now else fate[k, i]
+        rate = isinf(fate[k * stride]) if now else fate[k * stride]
         if rate > 0.0:
             chosen = FIRST + <int>(n_causes + k)
             passed += rate
@@ -128,10 +140,11 @@ cdef int competing(
 
 
 cdef void draw_chunk(
-    Py_ssize_t start, Py_ssize_t stop, const long long[::1] id, const byte[::1] type,
-    const int[::1] voxel, const float[::1] hop, const float[::1] divide,
-    const float[:, ::1] death, const float[:, ::1] fate, const int[::1] occupant, double dt,
-    word event_a, word event_b, word divide_a, word divide_b, byte[::1] event, double* summary,
+    Py_ssize_t start, Py_ssize_t stop, const long long* id, const byte* type, const int* voxel,
+    const float* hop, const float* divide, const float* death, Py_ssize_t n_causes,
+    const float* fate, Py_ssize_t n_types, Py_ssize_t stride, const int* occupant,
+    Py_ssize_t n_voxels, double dt, word event_a, word event_b, word divide_a, word divide_b,
+    byte* event, double* summary,
 ) noexcept nogil:
     cdef Py_ssize_t i
     cdef double most_hops = 0.0, most_divisions = 0.0, bad = 0.0, astray = 0.0
@@ -139,10 +152,12 @@ cdef void draw_chunk(
     cdef int code, v
     for i in range(start, stop):
         v = voxel[i]
-        if v < 0 or v >= occupant.shape[0] or occupant[v] != i:
+        if v < 0 or v >= n_voxels or occupant[v] != i:
             astray += 1
         u = uniform(id[i], event_a, event_b)
-        code = competing(i, dt, u, death, fate, type[i], &bad)
+        code = competing(
+            dt, u, death + i, n_causes, fate + i, n_types, stride, type[i], &bad
+        )
         rate = hop[i]
         if not rate >= 0.0:
             bad += 1
@@ -181,8 +196,10 @@ def draw(
     cdef Py_ssize_t chunks = summary.shape[0], c
     for c in prange(chunks, nogil=True, schedule="static", num_threads=threads):
         draw_chunk(
-            n * c // chunks, n * (c + 1) // chunks, id, type, voxel, hop, divide, death, fate,
-            occupant, dt, event_a, event_b, divide_a, divide_b, event, &summary[c, 0],
+            n * c // chunks, n * (c + 1) // chunks, &id[0], &type[0], &voxel[0], &hop[0],
+            &divide[0], &death[0, 0], death.shape[0], &fate[0, 0], fate.shape[0],
+            fate.shape[1], &occupant[0], occupant.shape[0], dt, event_a, event_b, divide_a,
+            divide_b, &event[0], &summary[c, 0],
         )
 
 
@@ -190,7 +207,7 @@ def draw(
 
 
 cdef inline double grip(
-    int target, int mover, const int[::1] occupant, const byte[::1] flags, double open_grip,
+    int target, int mover, const int* occupant, const byte* flags, double open_grip,
     const Box* box,
 ) noexcept nogil:
     """1 next to a surface or to a cell other than the mover, else the grip of open fluid."""
@@ -205,15 +222,66 @@ cdef inline double grip(
     return open_grip
 
 
+cdef inline int choose_inside(
+    int v, double r, const int* occupant, const byte* flags, double open_grip, int plane, int line,
+) noexcept nogil:
+    """`choose` with guidance and no bias, two voxels or more away from every face.
+
+    The same answer without branches to mispredict: twice as fast; -2 where rounding needs care.
+    """
+    cdef int step[6]
+    cdef int taken
+    cdef int grips[6]
+    cdef double passed[6]
+    cdef double total = 0.0
+    cdef const int* here = occupant + v
+    cdef int d, e, f, picked = 0
+    cdef byte flag
+    step[0], step[1], step[2], step[3], step[4], step[5] = -plane, plane, -line, line, -1, 1
+    for d in range(6):
+        # straight on
+        grips[d] = here[2 * step[d]] >= 0
+    # the twelve voxels across an edge lie next to two targets each
+    for d in range(4):
+        for e in range(2):
+            f = (d // 2 + 1) * 2 + e
+            taken = here[step[d] + step[f]] >= 0
+            grips[d] |= taken
+            grips[f] |= taken
+    for d in range(2):
+        for f in range(4, 6):
+            taken = here[step[d] + step[f]] >= 0
+            grips[d] |= taken
+            grips[f] |= taken
+    for d in range(6):
+        flag = flags[v + step[d]]
+        grips[d] |= (flag & SURFACE) != 0
+        total += ((flag & CLOSED) == 0) * (grips[d] + (1 - grips[d]) * open_grip)
+        passed[d] = total
+    if not total > 0.0:
+        return -1
+    r *= total
+    for d in range(6):
+        picked += r >= passed[d]
+    return v + step[picked] if picked < 6 else -2
+
+
 cdef int choose(
-    int v, int row, double r, const int[::1] occupant, const byte[::1] flags, bint guidance,
-    double open_grip, bint biased, const float[::1] potential, const Box* box,
+    int v, int row, double r, const int* occupant, const byte* flags, bint guidance,
+    double open_grip, bint biased, const float* potential, const Box* box,
 ) noexcept nogil:
     """The neighbour voxel that r in [0, 1) picks by weight; -1 for none or a wall."""
     cdef int around[6]
     cdef double weight[6]
     cdef double total = 0.0, passed = 0.0
     cdef int d, j, picked = -1
+    if guidance and not biased and inside(v, 2, box):
+        picked = choose_inside(
+            v, r, occupant, flags, open_grip, box.ny * box.nz, box.nz
+        )
+        if picked != -2:
+            return picked
+        picked = -1
     neighbours(v, box, around)
     if not guidance and not biased:
         return around[<int>(6.0 * r)]
@@ -238,35 +306,36 @@ cdef int choose(
     return around[picked]
 
 
+cdef inline double chance(double rate, byte code, double delta, bint first) noexcept nogil:
+    """Probability that a cell makes an attempt in this sub-step; `inf` is now: the first."""
+    if first and code != 0:
+        return 1.0 if code == DIVISION else 0.0
+    if isinf(rate):
+        return 1.0 if first else 0.0
+    return rate * delta
+
+
 cdef inline int wanted(
-    Py_ssize_t i, long long id, int v, double rate, byte code, double delta, bint first, word a,
-    word b, const int[::1] occupant, const byte[::1] flags, bint guidance, double open_grip,
-    bint biased, const float[::1] potential, const Box* box,
+    Py_ssize_t i, const long long* id, const int* voxel, const float* hop, const byte* event,
+    bint first, double delta, word a, word b, const int* occupant, const byte* flags,
+    bint guidance, double open_grip, bint biased, const float* potential, const Box* box,
 ) noexcept nogil:
-    cdef double p, u
+    """The empty voxel that cell i wants, -1 for none."""
+    cdef double p = chance(hop[i], event[i] if first else 0, delta, first)
+    cdef double u = uniform(id[i], a, b)
     cdef int target
-    if first and code == DIVISION:
-        p = 1.0
-    elif first and code != 0:
-        return -1
-    elif isinf(rate):
-        p = 1.0 if first else 0.0
-    else:
-        p = rate * delta
-    if not p > 0.0:
-        return -1
-    u = uniform(id, a, b)
     if u >= p:
         return -1
+    # given that it moves, u / p is uniform again
     target = choose(
-        v, <int>i, u / p, occupant, flags, guidance, open_grip, biased, potential, box
+        voxel[i], <int>i, u / p, occupant, flags, guidance, open_grip, biased, potential, box
     )
     return target if target >= 0 and occupant[target] == -1 else -1
 
 
 cdef inline byte contest(
-    Py_ssize_t i, const long long[::1] id, const int[::1] want, const byte[::1] event, bint first,
-    word a, word b, const int[::1] occupant, const Box* box,
+    Py_ssize_t i, const long long* id, const int* want, const byte* event, bint first,
+    word a, word b, const int* occupant, const Box* box,
 ) noexcept nogil:
     """What becomes of cell i's proposal: rivals can only stand around the voxel it wants."""
     cdef int around[6]
@@ -307,13 +376,15 @@ def substep(
     box.wrap_x, box.wrap_y, box.wrap_z = wrap_x, wrap_y, wrap_z
     for i in prange(n, nogil=True, schedule="static", num_threads=threads):
         want[i] = wanted(
-            i, id[i], voxel[i], hop[i], event[i], delta, first, target_a, target_b, occupant,
-            flags, guidance, open_grip, biased, potential, &box,
+            i, &id[0], &voxel[0], &hop[0], &event[0], first, delta, target_a, target_b,
+            &occupant[0], &flags[0], guidance, open_grip, biased, &potential[0], &box,
         )
     for i in prange(n, nogil=True, schedule="static", num_threads=threads):
         outcome[i] = LOST
         if want[i] >= 0:
-            outcome[i] = contest(i, id, want, event, first, rank_a, rank_b, occupant, &box)
+            outcome[i] = contest(
+                i, &id[0], &want[0], &event[0], first, rank_a, rank_b, &occupant[0], &box
+            )
     # every voxel wanted was empty and has one winner, so no two threads touch the same voxel
     for i in prange(n, nogil=True, schedule="static", num_threads=threads):
         if outcome[i] == MOVED:

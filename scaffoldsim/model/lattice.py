@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaffoldsim.model import _lattice, counter
+from scaffoldsim.model.events import BIRTH, DEATH, FATE, Events
 
 if TYPE_CHECKING:
     from scaffoldsim.model.cells import Cells
@@ -50,69 +50,6 @@ _CHUNKS = 64
 
 # below this many cells a thread costs more to wake than it gains
 _CELLS_PER_THREAD = 20_000
-
-_BIRTH = np.dtype(
-    [("id", "i8"), ("parent", "i8"), ("voxel", "i4"), ("type", "u1"), ("origin", "u1")]
-)
-_DEATH = np.dtype([("id", "i8"), ("voxel", "i4"), ("type", "u1"), ("origin", "u1"), ("cause", "u1")])
-_FATE = np.dtype([("id", "i8"), ("voxel", "i4"), ("origin", "u1"), ("before", "u1"), ("after", "u1")])
-
-
-@dataclass(frozen=True)
-class Events:
-    """What happened to the cells in one step.
-
-    Attributes
-    ----------
-    births
-        One record per daughter (id, parent, voxel, type, origin), by id.
-    deaths
-        One record per death (id, voxel, type, origin, cause), by id.
-    fates
-        One record per change of type (id, voxel, origin, before, after), by id.
-    n_hops
-        Moves made.
-    substeps
-        Sub-steps of movement.
-    n_types, n_causes
-        Sizes of the tables below.
-    """
-
-    births: NDArray[np.void]
-    deaths: NDArray[np.void]
-    fates: NDArray[np.void]
-    n_hops: int
-    substeps: int
-    n_types: int
-    n_causes: int
-
-    @property
-    def born(self) -> int:
-        """Number of daughters."""
-        return int(self.births.size)
-
-    @property
-    def died(self) -> NDArray[np.int64]:
-        """Deaths per cause, shape (n_causes,)."""
-        return np.bincount(self.deaths["cause"], minlength=self.n_causes)
-
-    @property
-    def changed(self) -> NDArray[np.int64]:
-        """Changes from type i to type j, shape (n_types, n_types)."""
-        flat = self.fates["before"].astype(np.int64) * self.n_types + self.fates["after"]
-        return np.bincount(flat, minlength=self.n_types**2).reshape(self.n_types, self.n_types)
-
-    def balance(self, n_origins: int) -> NDArray[np.int64]:
-        """Net change of the number of cells, shape (n_origins, n_types).
-
-        Equals the difference of `Cells.census` before and after the step: the ledger closes.
-        """
-        net = np.zeros((n_origins, self.n_types), dtype=np.int64)
-        np.add.at(net, (self.births["origin"], self.births["type"]), 1)
-        np.add.at(net, (self.deaths["origin"], self.deaths["type"]), -1)
-        np.add.at(net, (self.fates["origin"], self.fates["before"]), -1)
-        np.add.at(net, (self.fates["origin"], self.fates["after"]), 1)
-        return net
 
 
 class Lattice:
@@ -346,7 +283,7 @@ class Lattice:
         event, largest_hop = self._draw(cells, dt, seed, step)
         self._check_potential()
 
-        born = np.zeros(0, _BIRTH)
+        born = np.zeros(0, BIRTH)
         cells.age += np.float32(dt)
         cells.clock += np.float32(dt)
         fates = self._change(cells, event)
@@ -388,7 +325,7 @@ class Lattice:
         summary = np.zeros((_CHUNKS, 8))  # a row fills a cache line: threads do not share one
         _lattice.draw(
             cells.n,
-            *(cells.allocated(c) for c in ("id", "type", "voxel", "hop", "divide", "death", "fate")),
+            *map(cells.allocated, ("id", "type", "voxel", "hop", "divide", "death", "fate")),
             self.occupant,
             dt,
             *counter.keys(seed=seed, step=step, purpose="lattice.event"),
@@ -436,7 +373,7 @@ class Lattice:
         first_fate = FIRST + len(cells.causes)
         rows = np.flatnonzero(event >= first_fate)
         rows = rows[np.argsort(cells.id[rows])]
-        records = np.zeros(rows.size, _FATE)
+        records = np.zeros(rows.size, FATE)
         for name in ("id", "voxel", "origin"):
             records[name] = getattr(cells, name)[rows]
         records["before"] = cells.type[rows]
@@ -448,7 +385,7 @@ class Lattice:
     def _remove(self, cells: Cells, event: NDArray[np.uint8]) -> NDArray[np.void]:
         """Free the voxels of the dead and drop their rows; returns the records, by id."""
         rows = np.flatnonzero((event >= FIRST) & (event < FIRST + len(cells.causes)))
-        records = np.zeros(rows.size, _DEATH)
+        records = np.zeros(rows.size, DEATH)
         for name in ("id", "voxel", "type", "origin"):
             records[name] = getattr(cells, name)[rows]
         records["cause"] = event[rows] - FIRST
@@ -509,7 +446,7 @@ class Lattice:
             mothers.size, voxel=want[mothers], parent=cells.id[mothers], **inherited
         )
         self.occupant[cells.voxel[rows]] = rows
-        records = np.zeros(rows.size, _BIRTH)
+        records = np.zeros(rows.size, BIRTH)
         for name in ("id", "parent", "voxel", "type", "origin"):
             records[name] = getattr(cells, name)[rows]
         return records
