@@ -1,1 +1,46 @@
-"""scaffoldsim."""
+"""Agent-based simulation of tissue-engineering scaffolds.
+
+>>> import scaffoldsim as ss
+>>> model = ss.Model(config="quickstart", set={"duration": "2 h"}, rng=1)
+>>> model.step()
+"""
+
+import os
+from importlib import import_module
+from typing import Any
+
+# A waiting OpenMP thread must sleep, not spin: on a busy machine spinning slows a solve twentyfold.
+# It is read when the first kernel is loaded, so it is set here, before any.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+__version__ = "0.1.0"
+
+#: public name → module that holds it; imported when first used, so that `--help` stays quick
+_PUBLIC = {
+    "Scaffold": "scaffoldsim.scaffold.scaffold",
+    "Model": "scaffoldsim.model.model",
+    "Simulation": "scaffoldsim.run.simulation",
+    "Run": "scaffoldsim.run.record",
+    "ConfigError": "scaffoldsim.config",
+}
+#: public class of cells → its type in the catalogue
+_CELLS = {
+    "BMSC": "bmsc",
+    "PreOsteoblast": "preosteoblast",
+    "Osteoblast": "osteoblast",
+    "Adipocyte": "adipocyte",
+}
+
+__all__ = ["Adipocyte", "BMSC", "ConfigError", "Model", "Osteoblast", "PreOsteoblast", "Run", "Scaffold", "Simulation", "__version__"]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    if name in _CELLS:
+        return import_module("scaffoldsim.model.agents").cell_class(_CELLS[name])
+    raise AttributeError(f"module 'scaffoldsim' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

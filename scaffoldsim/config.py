@@ -48,7 +48,7 @@ ENTRIES: dict[str, str] = {
     "hosts": OWNERS["host"],
     "fields": OWNERS["fields"],
     "cells": OWNERS["cell_types"],
-    "factors": "scaffoldsim.model.rates:Factor",
+    "factors": "scaffoldsim.model.host:Factor",
 }
 #: sections that hold several entries: as a mapping by name, or as a list
 _BY_NAME = {"fields", "cell_types"}

@@ -32,6 +32,11 @@ class Section(BaseModel):
         """Yield (key, message) for what is wrong across keys; each check names its criterion."""
         yield from ()
 
+    @classmethod
+    def shorthand(cls, text: str) -> dict[str, Any] | None:
+        """Return the keys that a single word stands for, or None if it stands for none."""
+        return None
+
 
 class Entry(Section):
     """A section that the catalogue holds: a configuration gives its name, or the values.
@@ -106,14 +111,15 @@ class Parameter(float):
         limits = data["range"]
         if not isinstance(limits, list | tuple) or len(limits) != 2:
             raise ValueError("the range is a list of two quantities, [lowest, highest]")
-        low, high = (units.parse(limit, unit.unit) for limit in limits)
+        si = unit.kind_of(data["value"])
+        low, high = (units.parse(limit, si) for limit in limits)
         if not low <= value <= high:
             raise ValueError(
                 f"value {data['value']} is outside its own range [{limits[0]}, {limits[1]}]; "
                 "widen the range to go there on purpose"
             )
         self = cls(value)
-        self.text, self.unit = data["value"], unit.unit
+        self.text, self.unit = data["value"], si
         self.range, self.mark = (limits[0], limits[1]), data["mark"]
         self.source = str(data["source"]).strip()
         return self
@@ -139,12 +145,30 @@ class Unit:
         The allowed range, both ends included, in `unit`.
     show
         The unit in which a message shows the range, if not `unit`.
+    other
+        A second SI unit that is accepted too (an amount or a mass per volume).
     """
 
     def __init__(
-        self, unit: str, *, ge: float = -1e300, le: float = 1e300, show: str | None = None
+        self,
+        unit: str,
+        *,
+        ge: float = -1e300,
+        le: float = 1e300,
+        show: str | None = None,
+        other: str | None = None,
     ) -> None:
         self.unit, self.ge, self.le, self.show = unit, ge, le, show or unit
+        self.other = other
+
+    def kind_of(self, value: str | float) -> str:
+        """Return which of the two units, `unit` or `other`, the text `value` can be read in."""
+        if self.other is not None:
+            try:
+                units.parse(value, self.unit)
+            except units.UnitError:
+                return self.other
+        return self.unit
 
     @property
     def allowed(self) -> str:
@@ -161,7 +185,9 @@ class Unit:
         """Return `value` as a float in the SI unit, checked against the range."""
         if isinstance(value, int | float) and not isinstance(value, bool | Quantity) and self.unit:
             raise ValueError(f"{value!r} has no unit; write for example '{value} {self.show}'")
-        number = value if isinstance(value, Quantity) else units.parse(value, self.unit)
+        if isinstance(value, Quantity):
+            return value
+        number = units.parse(value, self.kind_of(value))
         if not self.ge <= number <= self.le:
             raise ValueError(f"{value} is out of range (allowed {self.allowed})")
         return number
@@ -215,6 +241,10 @@ def expand(kind: Any, tree: Tree, path: Path_) -> list[Problem]:
         if broken:
             return broken
         node = tree.at(path) if path else tree.data
+    if isinstance(node, str):
+        meant = kind.shorthand(node)
+        if meant is not None and path:
+            node = tree.at(path[:-1])[path[-1]] = meant
     if not isinstance(node, dict):
         return []
     problems: list[Problem] = []

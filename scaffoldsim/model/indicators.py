@@ -1,0 +1,117 @@
+"""What is reported about a state: one row of metrics.csv.
+
+All columns exist from the first; what is not modelled or does not apply is None (empty in the
+file), never 0. Columns are only ever appended.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from scaffoldsim.model.model import Model
+
+#: columns of metrics.csv, in order
+COLUMNS: tuple[str, ...] = (
+    "time_h",
+    "cells_total",
+    "cells_bmsc",
+    "cells_preosteoblast",
+    "cells_osteoblast",
+    "cells_osteocyte",
+    "cells_adipocyte",
+    "cells_chondrocyte",
+    "cells_endothelial",
+    "cells_senescent",
+    "cells_dead",
+    "cells_graft",
+    "bv_tv",
+    "mv_tv",
+    "host_bone_fraction",
+    "vessel_density_mm_per_mm3",
+    "oxygen_mean_mM",
+    "oxygen_p05_mM",
+    "scaffold_fraction",
+    "stiffness_MPa",
+    "collapse_index",
+    "viability",
+    "osteogenic_share",
+    "adipocyte_share",
+    "cells_per_mm3",
+    "coverage",
+    "colonised_depth_mm",
+    "oxygen_at_cells_mM",
+    "hypoxic_share",
+    "population_doublings_mean",
+    "cells_born",
+    "dead_basal",
+    "dead_ischaemic",
+    "dead_lifespan",
+)
+
+#: oxygen below which a cell counts as hypoxic: 1 % O2, 7.6 mmHg at 1.3e-3 mM/mmHg
+HYPOXIC_MM = 0.0099
+
+
+def row(model: "Model") -> dict[str, Any]:
+    """Return the metrics of `model` now, by column; None where not modelled."""
+    cells, grid = model.cells, model.grid
+    n = cells.n
+    counts = dict(zip(cells.types, np.bincount(cells.type, minlength=len(cells.types)), strict=True))
+    values: dict[str, Any] = dict.fromkeys(COLUMNS)
+    values["time_h"] = model.seconds / 3600
+    values["cells_total"] = n
+    for name, count in counts.items():
+        if f"cells_{name}" in values:
+            values[f"cells_{name}"] = int(count)
+    ledger = model.ledger
+    values["cells_dead"] = sum(ledger.died.values())
+    values["cells_graft"] = n
+    values["cells_born"] = ledger.born
+    for cause, count in ledger.died.items():
+        values[f"dead_{cause}"] = count
+    values["scaffold_fraction"] = float(model.scaffold.fraction.mean(dtype=np.float64))
+    if "oxygen" in model.fields.species:
+        oxygen = model.fields.in_pores("oxygen")
+        if oxygen.size:
+            values["oxygen_mean_mM"] = float(oxygen.mean(dtype=np.float64))
+            values["oxygen_p05_mM"] = float(np.percentile(oxygen, 5))
+    box = grid.n_voxels * grid.voxel_volume
+    values["cells_per_mm3"] = n / (box * 1e9)
+    near = model.lattice.near_surface.ravel()
+    if near.any():
+        values["coverage"] = float(np.count_nonzero(near[cells.voxel]) / np.count_nonzero(near))
+    total = n + values["cells_dead"]
+    if total:
+        values["viability"] = n / total
+    if n:
+        osteogenic = counts.get("preosteoblast", 0) + counts.get("osteoblast", 0)
+        values["osteogenic_share"] = int(osteogenic) / n
+        values["adipocyte_share"] = int(counts.get("adipocyte", 0)) / n
+        values["colonised_depth_mm"] = _colonised_depth(model)
+        values["population_doublings_mean"] = float(cells.doublings.mean(dtype=np.float64))
+        if "oxygen" in model.fields.species:
+            at_cells = model.fields.at(cells.voxel, "oxygen")
+            values["oxygen_at_cells_mM"] = float(at_cells.mean(dtype=np.float64))
+            values["hypoxic_share"] = float(np.count_nonzero(at_cells < HYPOXIC_MM) / n)
+    return values
+
+
+def depth_profile(model: "Model", axis: int) -> np.ndarray[Any, Any]:
+    """Return cells per mm³ of pore in each layer of voxels along `axis`; NaN where no pore is."""
+    other = tuple(i for i in range(3) if i != axis)
+    pore = np.count_nonzero(model.fields.open, axis=other)
+    layer = np.unravel_index(model.cells.voxel, model.grid.shape)[axis]
+    count = np.bincount(layer, minlength=model.grid.shape[axis])
+    volume = pore * model.grid.voxel_volume * 1e9
+    return np.where(pore > 0, count / np.where(pore > 0, volume, 1.0), np.nan)
+
+
+def _colonised_depth(model: "Model") -> float:
+    """Depth of the 95th percentile of cells, in mm from the loaded face."""
+    face = model.config.cells.face
+    axis = "xyz".index(face[0])
+    layer = np.unravel_index(model.cells.voxel, model.grid.shape)[axis]
+    if face[1] == "+":
+        layer = model.grid.shape[axis] - 1 - layer
+    return float((np.percentile(layer, 95) + 0.5) * model.grid.voxel * 1e3)

@@ -1,0 +1,297 @@
+"""The state of a simulation, and one step of it."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import mesa
+import numpy as np
+from numpy.typing import NDArray
+
+from scaffoldsim.config import Config, load
+from scaffoldsim.model import indicators
+from scaffoldsim.model.agents import ColumnAgents
+from scaffoldsim.model.cells import Cells
+from scaffoldsim.model.delivery import SOURCES, seed_voxels
+from scaffoldsim.model.fields import Fields
+from scaffoldsim.model.lattice import Events, Lattice
+from scaffoldsim.model.rates import CAUSES, CellType, Donor, Rates
+from scaffoldsim.scaffold.grid import Grid
+from scaffoldsim.scaffold.scaffold import Scaffold
+
+#: steps between two checks of the whole state; the ledger is checked at every step
+_CHECK_EVERY = 24
+
+
+class InvariantError(RuntimeError):
+    """The state broke a rule that must hold at every step; the run stops."""
+
+
+class Ledger:
+    """What became of all cells: born, and dead by cause; it closes at every step.
+
+    Attributes
+    ----------
+    born : int
+    died : dict of str to int
+        By cause.
+    """
+
+    def __init__(self) -> None:
+        self.born = 0
+        self.died = dict.fromkeys(CAUSES, 0)
+
+    def book(self, events: Events, before: NDArray[np.int64], after: NDArray[np.int64]) -> None:
+        """Enter the events of a step; `before` and `after` are cells by origin and type.
+
+        Raises
+        ------
+        InvariantError
+            If the change is not explained by the events.
+        """
+        if not np.array_equal(after - before, events.balance(len(SOURCES))):
+            raise InvariantError(f"cell ledger does not close: {before} → {after}")
+        self.born += events.born
+        for cause, count in zip(CAUSES, events.died, strict=True):
+            self.died[cause] += int(count)
+
+
+class Model(ColumnAgents, mesa.Model):
+    """A scaffold with cells in it: a Mesa model whose agents are rows of columns.
+
+    Parameters
+    ----------
+    config
+        A name of the catalogue, a file, data, or a loaded `Config`.
+    set
+        Changes to it, ``{"scaffold.porosity": 0.95}``.
+    rng
+        Seed; None takes the configuration's.
+    threads
+        Of the compiled kernels; the result does not depend on it.
+
+    Attributes
+    ----------
+    scaffold : Scaffold
+        Geometry and material.
+    grid : Grid
+        The voxels.
+    fields : Fields
+        Concentrations, mol/m³.
+    lattice : Lattice
+        Which cell is in which voxel.
+    cells : Cells
+        One column per attribute, one row per cell.
+    rates : Rates
+        The rules that set each cell's rates.
+    ledger : Ledger
+        Cells born and dead.
+    step_index : int
+        Steps made.
+    running : bool
+        False once `duration` is reached.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration is wrong, or the scaffold cannot be built.
+
+    Examples
+    --------
+    >>> model = Model(config="quickstart", set={"duration": "2 h"}, rng=1)
+    >>> model.step()
+    >>> model.agents.groupby("type").count()["bmsc"] > 15_000
+    True
+    """
+
+    def __init__(
+        self,
+        config: str | os.PathLike[str] | Mapping[str, Any] | Config = "quickstart",
+        *,
+        set: Mapping[str, Any] | None = None,
+        rng: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        if not isinstance(config, Config):
+            config = load(config, set=set, seed=rng)
+        self.config = config
+        self.seed = config.seed
+        self.step_index = 0
+        self.dt = float(config.step)
+        self.cells = Cells(list(config.cell_types), CAUSES)
+        super().__init__(rng=self.seed)
+        self.running = True
+
+        self.scaffold = _build_scaffold(config, threads)
+        self.grid: Grid = self.scaffold.grid
+        self.lattice = Lattice(self.grid, self.scaffold.solid, threads=threads)
+        self.fields = Fields(
+            self.grid,
+            self.scaffold.fraction,
+            config.faces,
+            config.fields,
+            config.cell_types,
+            threads=threads,
+        )
+        material = self.scaffold.material
+        self.rates = Rates(
+            config.cell_types,
+            voxel=self.grid.voxel,
+            donor=Donor(self.seed, config.cells.donor.spread),
+            donor_age=float(config.cells.donor.age),
+            host=config.host,
+            exposures=config.exposures,
+            osteoconductivity=float(material.osteoconductivity) if material else 1.0,
+        )
+        try:
+            self.behaviours = [behaviour.make() for behaviour in config.behaviours]
+        except ValueError as error:
+            raise config.error(("behaviours",), str(error)) from error
+        self.ledger = Ledger()
+        self._deliver(float(material.adhesion) if material else 1.0)
+        self.datacollector = mesa.DataCollector(model_reporters=_reporters(self.cells.types))
+
+    def __repr__(self) -> str:
+        nx, ny, nz = self.grid.shape
+        return f"Model(day {self.seconds / 86400:.2f}, {self.cells.n} cells, {nx} × {ny} × {nz} voxels)"
+
+    @property
+    def seconds(self) -> float:
+        """Simulated time, s."""
+        return self.step_index * self.dt
+
+    def step(self) -> None:
+        """Advance by one `dt`: oxygen, what cells feel, the user's rules, what cells do.
+
+        If anything fails, the state is that of the end of the last step.
+        """
+        before = dict(self.fields.value)
+        census = self.cells.census(len(SOURCES))
+        try:
+            self.fields.advance(self.cells, self.dt)
+            self.rates.evaluate(self)
+            for behaviour in self.behaviours:
+                behaviour.apply(self, self.dt)
+            events = self.lattice.update(
+                self.cells, self.dt, seed=self.seed, step=self.step_index
+            )
+        except Exception:
+            self.fields.value = before
+            raise
+        self.ledger.book(events, census, self.cells.census(len(SOURCES)))
+        self.step_index += 1
+        if self.step_index % _CHECK_EVERY == 0:
+            self.check()
+        self.running = self.step_index < self.config.steps
+        self.datacollector.collect(self)
+
+    def check(self) -> None:
+        """Check what must hold after every step.
+
+        Raises
+        ------
+        InvariantError
+            If a concentration is negative or not a number, two cells share a voxel, or a cell
+            stands where it may not be.
+        """
+        for name, value in self.fields.value.items():
+            if not np.all(value >= 0):
+                raise InvariantError(f"{name} is negative or not a number somewhere")
+        occupant, voxel = self.lattice.occupant, self.cells.voxel
+        if not np.array_equal(occupant[voxel], np.arange(self.cells.n)):
+            raise InvariantError("two cells share a voxel, or a cell is not where its row says")
+        if np.count_nonzero(occupant >= 0) != self.cells.n:
+            raise InvariantError("a voxel is held by a cell that does not exist")
+        if self.scaffold.solid.ravel()[voxel].any():
+            raise InvariantError("a cell stands in solid")
+
+    def metrics(self) -> dict[str, Any]:
+        """Return the row of metrics.csv for the state now."""
+        return indicators.row(self)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return everything that a restart needs and that the configuration does not give."""
+        state: dict[str, NDArray[Any]] = {
+            f"cells/{name}": column for name, column in self.cells.state().items()
+        }
+        state |= {f"fields/{name}": value for name, value in self.fields.value.items()}
+        state["step"] = np.array(self.step_index)
+        state["ledger"] = np.array([self.ledger.born, *self.ledger.died.values()])
+        return state
+
+    def load(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go to a stored state of the same configuration."""
+        prefix = "cells/"
+        self.cells.load(
+            {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+        )
+        self.lattice.place(self.cells)
+        for name in self.fields.value:
+            self.fields.value[name] = np.array(state[f"fields/{name}"])
+        self.step_index = int(state["step"])
+        born, *died = (int(count) for count in state["ledger"])
+        self.ledger.born = born
+        self.ledger.died = dict(zip(CAUSES, died, strict=True))
+        self.running = self.step_index < self.config.steps
+
+    def _deliver(self, adhesion: float) -> None:
+        seeding, types = self.config.cells, self.config.cell_types
+        if seeding.type not in types:
+            raise self.config.error(
+                ("cells", "type"), f"{seeding.type!r} is none of cell_types ({', '.join(types)})"
+            )
+        cell_type: CellType = types[seeding.type]
+        if cell_type.attachment is None:
+            raise self.config.error(("cells", "type"), f"{seeding.type!r} cannot be seeded")
+        for name, entry in types.items():
+            for fate in entry.fates:
+                if fate not in types:
+                    raise self.config.error(
+                        ("cell_types", name, "fates", fate),
+                        f"{fate!r} is none of cell_types ({', '.join(types)})",
+                    )
+        try:
+            voxels = seed_voxels(
+                seeding,
+                cell_type,
+                self.grid,
+                ~self.scaffold.solid,
+                self.lattice.near_surface,
+                adhesion=adhesion,
+                seed=self.seed,
+            )
+        except ValueError as error:
+            key = "number" if seeding.number is not None else "density"
+            raise self.config.error(("cells", key), str(error)) from error
+        if voxels.size:
+            self.cells.append(
+                voxels.size,
+                voxel=voxels,
+                type=list(types).index(seeding.type),
+                origin=SOURCES.index(seeding.source),
+            )
+        self.lattice.place(self.cells)
+
+
+def _build_scaffold(config: Config, threads: int | None) -> Scaffold:
+    try:
+        return Scaffold.from_section(config.scaffold, config.faces.periodic, threads=threads)
+    except (ValueError, OSError) as error:
+        raise config.error(("scaffold",), str(error)) from error
+
+
+def _reporters(types: tuple[str, ...]) -> dict[str, Any]:
+    """Return what Mesa's DataCollector records at each step; cheap enough for every step."""
+
+    def counter_of(index: int) -> Any:
+        return lambda model: int(np.count_nonzero(model.cells.type == index))
+
+    reporters: dict[str, Any] = {
+        "time_h": lambda model: model.seconds / 3600,
+        "cells_total": lambda model: model.cells.n,
+    }
+    reporters |= {f"cells_{name}": counter_of(index) for index, name in enumerate(types)}
+    reporters["oxygen_mean_mM"] = lambda model: float(
+        model.fields.in_pores("oxygen").mean(dtype=np.float64)
+    )
+    return reporters

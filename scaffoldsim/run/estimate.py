@@ -1,0 +1,98 @@
+"""What a run will need, and whether this machine has it."""
+
+import math
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from scaffoldsim.config import Config
+
+# Measured on the quickstart (2 cores): resident memory and run time against voxels and cells.
+_BASE_BYTES = 350_000_000
+_VOXEL_BYTES = 130
+_CELL_BYTES = 220
+_VOXEL_SECONDS = 1.2e-7
+_CELL_SECONDS = 4.0e-7
+
+
+class ResourceError(RuntimeError):
+    """The run would need more memory or disk than there is."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run needs: an upper bound of memory and disk, a rough figure of time.
+
+    Attributes
+    ----------
+    voxels, cells : int
+        Voxels of the box; cells at most (exponential growth until the pores are full).
+    memory_bytes, disk_bytes : int
+    seconds : float
+        On two cores.
+    """
+
+    voxels: int
+    cells: int
+    memory_bytes: int
+    disk_bytes: int
+    seconds: float
+
+
+def estimate(config: Config) -> Estimate:
+    """Return what `config` will need, without building anything."""
+    voxels = config.scaffold.n_voxels()
+    volume = voxels * config.scaffold.voxel_edge() ** 3
+    seeding = config.cells
+    given = seeding.number if seeding.number is not None else int(seeding.density * volume)
+    rule = config.cell_types[seeding.type].proliferation if seeding.type in config.cell_types else None
+    doublings = 0.0
+    if rule is not None:
+        doublings = config.duration * rule.scaffold_factor / rule.doubling_time
+    most = voxels * (config.scaffold.porosity or 1.0)
+    cells = int(min(most, given * 2 ** min(doublings, 60)))
+    frames = 1 + math.ceil(config.duration / config.output.frames_every)
+    memory = _BASE_BYTES + _VOXEL_BYTES * voxels + _CELL_BYTES * cells
+    disk = int(frames * (5 * voxels * len(config.fields) + 30 * cells) + 3 * (4 * voxels + 40 * cells))
+    seconds = config.steps * (_VOXEL_SECONDS * voxels + _CELL_SECONDS * cells)
+    return Estimate(voxels, cells, memory, disk, seconds)
+
+
+def check_resources(config: Config, folder: Path) -> Estimate:
+    """Return the estimate if memory and the disk of `folder` suffice.
+
+    Raises
+    ------
+    ResourceError
+        With the numbers.
+    """
+    need = estimate(config)
+    free = _free_memory()
+    if need.memory_bytes > free:
+        raise ResourceError(
+            f"{need.voxels:,} voxels and up to {need.cells:,} cells need about "
+            f"{need.memory_bytes / 1e9:.1f} GB of memory; {free / 1e9:.1f} GB are free. "
+            "Take a smaller size or a coarser voxel."
+        )
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    disk = shutil.disk_usage(place).free
+    if need.disk_bytes > disk:
+        raise ResourceError(
+            f"the run would write up to {need.disk_bytes / 1e9:.1f} GB to {place}; "
+            f"{disk / 1e9:.1f} GB are free. Raise output.frames_every or choose another --out."
+        )
+    return need
+
+
+def _free_memory() -> int:
+    """Return the memory that is available, bytes; the whole memory where the system does not say."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
