@@ -316,7 +316,7 @@ def _create_fields(
     frames_every_h: float,
     um: Sequence[float],
 ) -> None:
-    """Make the (t, c, z, y, x) array of all fields, empty, filled with NaN where nothing was written."""
+    """Make the empty (t, c, z, y, x) array of all fields; what was not written reads as NaN."""
     import zarr
     from zarr.codecs import ZstdCodec
 

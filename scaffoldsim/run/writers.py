@@ -1,9 +1,9 @@
 """What a run leaves on disk, written so that a kill at any moment loses at most the last frame.
 
 Three habits carry that promise. A small file is replaced whole (`write_atomic`). A table only
-grows, and is cut back to the rows of the checkpoint on resume (`MetricsWriter`). A frame is written
-first and counted afterwards: `frames_committed` in the root of ``state.zarr`` changes last, and readers
-trust nothing beyond it (`StateWriter`).
+grows, and is cut back to the rows of the checkpoint on resume (`MetricsWriter`). A frame is
+written first and counted afterwards: `frames_committed` in the root of ``state.zarr`` changes last,
+and readers trust nothing beyond it (`StateWriter`).
 """
 
 from __future__ import annotations

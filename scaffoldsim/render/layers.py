@@ -1,0 +1,348 @@
+"""What a 3-D picture is made of: capped scaffold, cells, a field on a wall of the cut, the box.
+
+Runs as a process of its own (``python -m scaffoldsim.render.layers FOLDER``), started by `gl.draw`:
+a crash inside a graphics driver then ends only the drawing. Lengths inside are µm.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_UM = 1e6
+#: Grids up to this many voxels are contoured at half the voxel, for smooth walls.
+_REFINE_BELOW = 3_000_000
+_FEATURE_ANGLE = 38.0
+#: The field lies so many voxels behind the wall of the cut, clear of the bevelled rim of the caps.
+_SUNK = 0.25
+
+Array = npt.NDArray[Any]
+
+
+def draw(arrays: Mapping[str, Array], settings: Mapping[str, Any]) -> tuple[Array, dict[str, Any]]:
+    """Draw one picture.
+
+    Parameters
+    ----------
+    arrays : mapping
+        ``distance`` (x, y, z) m, > 0 in the pore; optionally ``centres`` (n, 3) m with ``colours``
+        (n, 3) uint8; optionally ``field`` (x, y, z), NaN where it is not defined.
+    settings : mapping
+        ``scene`` (`Scene.to_dict`), ``voxel`` m, ``size`` (width, height) px.
+
+    Returns
+    -------
+    image : (height, width, 3) uint8
+        The raster.
+    facts : dict
+        ``pixels_per_m``.
+    """
+    import pyvista as pv
+    from PIL import Image
+
+    scene = settings["scene"]
+    h = settings["voxel"] * _UM
+    distance = arrays["distance"]
+    edges = np.array(distance.shape) * h
+    cut = _Cut(edges, np.array(scene["corner"]), scene["cut_share"], h)
+    width, height = settings["size"]
+    fine = int(scene["supersampling"])
+    plotter: Any = pv.Plotter(
+        off_screen=True, window_size=[width * fine, height * fine], lighting="none"
+    )
+    plotter.set_background(scene["background"])
+    surface = scaffold_surface(distance * _UM, h, cut)
+    if surface.n_cells:
+        plotter.add_mesh(
+            surface,
+            color=scene["scaffold"]["color"],
+            smooth_shading=True,
+            ambient=0.34,
+            diffuse=0.75,
+            specular=0.06,
+            specular_power=12,
+        )
+    field = arrays.get("field") if cut.active else None
+    wall = telling_wall(field, cut, h) if field is not None else 2
+    if "centres" in arrays and len(arrays["centres"]):
+        radius = scene["cell_diameter"] * _UM / 2
+        centres, kept = cut.visible(arrays["centres"] * _UM, radius + (_SUNK + 0.05) * h, wall)
+        add_cells(plotter, centres, arrays["colours"][kept], radius)
+    sheet = None if field is None else field_plane(field, distance * _UM, h, cut, wall)
+    if sheet is not None and sheet.n_cells:
+        plotter.add_mesh(
+            sheet,
+            scalars="value",
+            cmap=scene["colormap"],
+            clim=scene["limits"],
+            show_scalar_bar=False,
+            lighting=False,
+            n_colors=256,
+        )
+    plotter.add_mesh(
+        outline(edges, cut), color=scene["box"]["color"], line_width=1.1 * fine, lighting=False
+    )
+    _lights(plotter, scene["lights"], edges)
+    pixels_per_um = _camera(plotter, scene, edges, width, height)
+    if scene["occlusion"] > 0:
+        plotter.enable_ssao(
+            radius=float(scene["occlusion"] * edges.max()),
+            bias=float(0.002 * edges.max()),
+            kernel_size=32,
+            blur=True,
+        )
+    raster = Image.fromarray(np.asarray(plotter.screenshot(None, return_img=True)))
+    plotter.close()
+    raster = raster.resize((width, height), Image.Resampling.LANCZOS)
+    image: Array = np.asarray(raster.convert("RGB"))
+    return image, {"pixels_per_m": pixels_per_um * _UM}
+
+
+class _Cut:
+    """The corner that is taken out, its planes on faces of voxels so that no cell is halved."""
+
+    def __init__(self, edges: Array, corner: Array, share: float, h: float) -> None:
+        self.corner, self.edges = corner, edges
+        depth = np.round(edges / h * share) * h
+        self.planes = np.where(corner > 0, edges - depth, depth)
+        self.active = bool(share > 0 and np.all(depth > 0))
+
+    def inside(self, points: Array) -> Array:
+        """How deep each point lies in the cut along its shallowest axis; > 0 is cut away."""
+        depth: Array = np.min((points - self.planes) * self.corner, axis=-1)
+        return depth
+
+    def visible(self, centres: Array, gap: float, wall: int) -> tuple[Array, Array]:
+        """Centres of the cells that stay, those behind `wall` pushed back to `gap` from it."""
+        if not self.active:
+            return centres, np.ones(len(centres), dtype=bool)
+        kept = self.inside(centres) <= 0
+        centres = centres[kept].copy()
+        gaps = (centres - self.planes) * self.corner
+        beside = np.all(np.delete(gaps, wall, axis=1) > 0, axis=1)
+        centres[beside, wall] += self.corner[wall] * np.minimum(-gap - gaps[beside, wall], 0.0)
+        return centres, kept
+
+
+def scaffold_surface(distance: Array, h: float, cut: _Cut) -> Any:
+    """Contour the solid inside the box and outside the cut, as one closed surface.
+
+    The solid, the box and the complement of the cut are all signed distances, so their
+    intersection is the smaller value; its zero contour is capped by exact planes.
+    """
+    import pyvista as pv
+
+    solid = -np.asarray(distance, dtype=np.float32)
+    shape = solid.shape
+    if solid.size <= _REFINE_BELOW:
+        solid, step = _refined(solid), h / 2
+        origin = h / 4
+    else:
+        step, origin = h, h / 2
+    solid = np.pad(solid, 1, mode="edge")
+    origin -= step
+    axes = [origin + step * np.arange(n, dtype=np.float32) for n in solid.shape]
+    x, y, z = np.meshgrid(*axes, indexing="ij", sparse=True)
+    edges = np.array(shape, dtype=np.float32) * np.float32(h)
+    for axis, extent in zip((x, y, z), edges, strict=True):
+        np.minimum(solid, np.minimum(axis, extent - axis), out=solid)
+    if cut.active:
+        depth = [
+            (axis - np.float32(plane)) * np.float32(sign)
+            for axis, plane, sign in zip((x, y, z), cut.planes, cut.corner, strict=True)
+        ]
+        removed = np.minimum(np.minimum(depth[0], depth[1]), depth[2])
+        np.minimum(solid, -removed, out=solid)
+    grid = pv.ImageData(dimensions=solid.shape, spacing=(step,) * 3, origin=(origin,) * 3)
+    grid["solid"] = solid.ravel(order="F")
+    surface = grid.contour([0.0], scalars="solid", method="flying_edges", compute_normals=False)
+    if not surface.n_cells:
+        return surface
+    return surface.compute_normals(
+        feature_angle=_FEATURE_ANGLE,
+        split_vertices=True,
+        auto_orient_normals=False,
+        consistent_normals=False,
+    )
+
+
+def _refined(values: Array) -> Array:
+    """Values at the eight quarter points of each voxel, by linear interpolation along each axis."""
+    for axis in range(3):
+        padded = np.concatenate(
+            [values.take([0], axis), values, values.take([-1], axis)], axis=axis
+        )
+        n = values.shape[axis]
+        below, above = padded.take(range(n), axis), padded.take(range(2, n + 2), axis)
+        pair = np.stack([0.75 * values + 0.25 * below, 0.75 * values + 0.25 * above], axis + 1)
+        shape = list(values.shape)
+        shape[axis] = 2 * n
+        values = pair.reshape(shape).astype(np.float32)
+    return values
+
+
+def add_cells(plotter: Any, centres: Array, colours: Array, radius: float) -> None:
+    """Add cells as true-radius spheres, ray-cast on the card: 100,000 take about a second."""
+    import pyvista as pv
+    from vtkmodules.vtkRenderingOpenGL2 import vtkOpenGLSphereMapper
+
+    points = pv.PolyData(np.ascontiguousarray(centres, dtype=np.float32))
+    points["radius"] = np.full(len(centres), radius, dtype=np.float32)
+    points["rgb"] = np.ascontiguousarray(colours, dtype=np.uint8)
+    mapper = vtkOpenGLSphereMapper()
+    mapper.SetInputData(points)
+    mapper.SetScaleArray("radius")
+    mapper.SetScalarModeToUsePointFieldData()
+    mapper.SelectColorArray("rgb")
+    mapper.SetColorModeToDirectScalars()
+    actor = pv.Actor()
+    actor.SetMapper(mapper)
+    actor.prop.ambient, actor.prop.diffuse = 0.25, 0.8
+    actor.prop.specular, actor.prop.specular_power = 0.12, 20
+    plotter.add_actor(actor, reset_camera=False)
+
+
+def field_plane(field: Array, distance: Array, h: float, cut: _Cut, axis: int) -> Any | None:
+    """Show the field on one wall of the cut, where there is pore; None if it has no value there.
+
+    Sampled four times finer than the voxels and clipped by the distance, so that its rim follows
+    the wall. It reaches half a voxel under the cap of the scaffold, so that no gap shows.
+    """
+    import pyvista as pv
+    from scipy import ndimage
+
+    plane = cut.planes[axis]
+    level = int(np.clip(round(plane / h) - 1, 0, max(field.shape[axis] - 2, 0)))
+    slab = np.array(field.take(range(level, min(level + 2, field.shape[axis])), axis), np.float32)
+    hollow = ~np.isfinite(slab)
+    if hollow.all():
+        return None
+    nearest = ndimage.distance_transform_edt(hollow, return_distances=False, return_indices=True)
+    slab = slab[tuple(nearest)]
+    lines, spacing, origin = [], [1.0] * 3, [0.0] * 3
+    for k in range(3):
+        low, high = (cut.planes[k], cut.edges[k]) if cut.corner[k] > 0 else (0.0, cut.planes[k])
+        count = 1 if k == axis else max(2, round((high - low) / h * 4) + 1)
+        lines.append(np.linspace(plane if k == axis else low, high, count) / h - 0.5)
+        spacing[k] = 1.0 if k == axis else (high - low) / (count - 1)
+        origin[k] = plane - _SUNK * h * cut.corner[axis] if k == axis else low
+    at = np.stack(np.meshgrid(*lines, indexing="ij"))
+    beside = at.copy()
+    beside[axis] -= level
+    grid = pv.ImageData(dimensions=at.shape[1:], spacing=spacing, origin=origin)
+    value = ndimage.map_coordinates(slab, beside, order=1, mode="nearest")
+    gap = ndimage.map_coordinates(distance, at, order=1, mode="nearest")
+    grid["value"], grid["gap"] = value.ravel(order="F"), gap.ravel(order="F")
+    sheet = grid.extract_surface(algorithm=None)
+    return sheet.clip_scalar(scalars="gap", value=-0.5 * h, invert=False)
+
+
+def telling_wall(field: Array, cut: _Cut, h: float) -> int:
+    """Axis of the wall of the cut on which the field varies most; the floor (z) unless much less.
+
+    A field that falls from top to bottom is one flat colour on the floor, and a gradient on a wall.
+    """
+    spread = []
+    for axis in (2, 1, 0):
+        level = int(np.clip(round(cut.planes[axis] / h), 0, field.shape[axis] - 1))
+        window = []
+        for k in range(3):
+            split = round(cut.planes[k] / h)
+            window.append(slice(split, None) if cut.corner[k] > 0 else slice(0, split))
+        window[axis] = slice(level, level + 1)
+        values = field[tuple(window)]
+        values = values[np.isfinite(values)]
+        spread.append(float(np.ptp(np.quantile(values, [0.02, 0.98]))) if values.size else 0.0)
+    favoured = [spread[0] * 1.5, spread[1] * 1.05, spread[2]]
+    return 2 - int(np.argmax(favoured))
+
+
+def outline(edges: Array, cut: _Cut) -> Any:
+    """Edges of the box, or of the box without its cut corner."""
+    import pyvista as pv
+
+    corners = np.array(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij")).reshape(3, -1).T
+    lines = []
+    for start in corners:
+        for axis in range(3):
+            if start[axis]:
+                continue
+            stop = start.copy()
+            stop[axis] = 1
+            a, b = start * edges, stop * edges
+            if cut.active:
+                # An edge of the box that ends in the corner taken out stops at the cut.
+                eye = cut.corner > 0
+                if (stop == eye).all():
+                    b[axis] = cut.planes[axis]
+                elif (start == eye).all():
+                    a[axis] = cut.planes[axis]
+                low, high = np.where(eye, cut.planes, 0.0), np.where(eye, edges, cut.planes)
+                if not ((start == eye).all() or (stop == eye).all()):
+                    lines.append((np.where(start, high, low), np.where(stop, high, low)))
+            lines.append((a, b))
+    mesh = pv.MultiBlock([pv.Line(a, b) for a, b in lines])
+    return mesh.combine().extract_surface(algorithm=None)
+
+
+def _lights(plotter: Any, lights: list[dict[str, Any]], edges: Array) -> None:
+    import pyvista as pv
+
+    middle, far = edges / 2, 3 * edges.max()
+    plotter.remove_all_lights()
+    for entry in lights:
+        light = pv.Light(
+            position=middle + far * np.array(entry["direction"]),
+            focal_point=middle,
+            color=entry["color"],
+            intensity=entry["intensity"],
+            light_type="scene light",
+        )
+        light.positional = False
+        plotter.add_light(light)
+
+
+def _camera(plotter: Any, scene: Mapping[str, Any], edges: Array, width: int, height: int) -> float:
+    """Fit the box between the margins under a parallel projection; return pixels per µm."""
+    towards = np.array(scene["direction"], dtype=float)
+    towards /= np.sqrt(np.sum(towards**2))
+    right = np.cross(scene["up"], towards)
+    right /= np.sqrt(np.sum(right**2))
+    up = np.cross(towards, right)
+    corners = np.array(np.meshgrid([0, 1], [0, 1], [0, 1])).reshape(3, -1).T * edges
+    u, v = corners @ right, corners @ up
+    left_m, right_m, bottom_m, top_m = scene["margins"]
+    free_w, free_h = (1 - left_m - right_m) * width, (1 - bottom_m - top_m) * height
+    scale = min(free_w / np.ptp(u), free_h / np.ptp(v))
+    # The middle of the box's outline belongs in the middle of the free part of the picture.
+    shift_u = (left_m - right_m) / 2 * width / scale
+    shift_v = (bottom_m - top_m) / 2 * height / scale
+    focal = right * ((u.min() + u.max()) / 2 - shift_u) + up * ((v.min() + v.max()) / 2 - shift_v)
+    camera = plotter.camera
+    camera.parallel_projection = True
+    camera.focal_point = focal
+    camera.position = focal + towards * 4 * edges.max()
+    camera.up = tuple(up)
+    camera.parallel_scale = height / 2 / scale
+    plotter.reset_camera_clipping_range()
+    return float(scale)
+
+
+def main(folder: str) -> None:
+    """Read the arrays and settings in `folder`, draw, leave ``image.npy`` and ``facts.json``."""
+    place = Path(folder)
+    settings = json.loads((place / "settings.json").read_text(encoding="utf-8"))
+    arrays = {file.stem: np.load(file, allow_pickle=False) for file in place.glob("*.npy")}
+    image, facts = draw(arrays, settings)
+    np.save(place / "image.npy", image, allow_pickle=False)
+    (place / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

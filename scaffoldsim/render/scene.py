@@ -1,0 +1,254 @@
+"""How a run is looked at: `Scene`, one YAML file of the catalogue."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from scaffoldsim import catalogue, units
+
+_HEX = re.compile(r"#[0-9A-Fa-f]{6}")
+
+
+@dataclass(frozen=True)
+class Light:
+    """A light infinitely far away; `direction` points from the middle of the box to it."""
+
+    direction: tuple[float, float, float]
+    intensity: float
+    color: str
+
+
+@dataclass(frozen=True)
+class Paint:
+    """Name and colour of a kind of thing in the picture."""
+
+    label: str
+    color: str
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Camera, lights, cut and colours of a picture.
+
+    Attributes
+    ----------
+    name : str
+        Name in the catalogue.
+    background : str
+        Colour behind everything, as all colours ``#RRGGBB``.
+    direction, up : (x, y, z)
+        From the middle of the box to the eye, and what is up; the projection is parallel, so that
+        one scale bar holds everywhere.
+    margins : (left, right, bottom, top)
+        Share of the picture that stays free on each side.
+    corner : (x, y, z)
+        Signs of the corner that is cut away.
+    cut_share : float
+        Share of each edge that the cut takes, 0 for none.
+    lights : tuple of Light
+        Fixed to the scene.
+    occlusion : float
+        Radius of the ambient occlusion, share of the longest edge.
+    supersampling : int
+        The window is so many times larger than the picture.
+    scaffold, box : Paint
+        Scaffold and outline.
+    cell_diameter : float
+        Diameter that cells are drawn with, m.
+    jitter : float
+        Largest shift of a cell from the middle of its voxel, share of a voxel.
+    types : mapping of str to Paint
+        Cell types by name.
+    other : Paint
+        Any type that has no paint.
+    field, field_label : str
+        The field on a wall of the cut, and the title of its colour bar.
+    limits : (low, high)
+        Ends of the colour bar, in the unit of the field; fixed, so that pictures compare.
+    colormap : str
+        Name of a matplotlib colormap.
+    """
+
+    name: str
+    background: str
+    direction: tuple[float, float, float]
+    up: tuple[float, float, float]
+    margins: tuple[float, float, float, float]
+    corner: tuple[float, float, float]
+    cut_share: float
+    lights: tuple[Light, ...]
+    occlusion: float
+    supersampling: int
+    scaffold: Paint
+    box: Paint
+    cell_diameter: float
+    jitter: float
+    types: Mapping[str, Paint]
+    other: Paint
+    field: str
+    field_label: str
+    limits: tuple[float, float]
+    colormap: str
+
+    @classmethod
+    def load(cls, name: str | os.PathLike[str] = "cutaway") -> Scene:
+        """Read a scene of the catalogue, or a file.
+
+        Raises
+        ------
+        ValueError
+            If there is no such scene, or a key is missing, unknown or out of range.
+
+        Examples
+        --------
+        >>> Scene.load("cutaway").limits
+        (0.0, 0.2)
+        """
+        from ruamel.yaml import YAML
+        from ruamel.yaml.error import YAMLError
+
+        path = catalogue.find("scenes", name)
+        try:
+            document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        except (UnicodeDecodeError, YAMLError) as error:
+            raise ValueError(f"{path}: {error}") from error
+        return _scene(path, document)
+
+    def paint(self, type_name: str) -> Paint:
+        """Label and colour of a cell type."""
+        return self.types.get(type_name, self.other)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for the process that draws."""
+        return asdict(self)
+
+
+class _Node:
+    """One mapping of the file, that knows where it stands for the messages."""
+
+    def __init__(self, path: Path, key: str, value: Any, allowed: str) -> None:
+        self._path, self._key = path, key
+        if not isinstance(value, dict):
+            raise ValueError(f"{path}: {key or 'the scene'} must be a mapping, not {value!r}")
+        unknown = sorted(set(value) - set(allowed.split())) if allowed else []
+        if unknown:
+            raise ValueError(f"{path}: {key}: unknown key {unknown[0]!r} (allowed: {allowed})")
+        self.value: dict[str, Any] = value
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self.value:
+            raise ValueError(f"{self._path}: {self._key}: the key {key!r} is missing")
+        return self.value[key]
+
+    def node(self, key: str, allowed: str) -> _Node:
+        return _Node(self._path, f"{self._key}.{key}".strip("."), self[key], allowed)
+
+    def number(self, key: str, low: float, high: float) -> float:
+        value = self[key]
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self._error(key, value, "a number")
+        if not low <= value <= high:
+            raise self._error(key, value, f"{low:g} to {high:g}")
+        return float(value)
+
+    def numbers(self, key: str, count: int) -> tuple[float, ...]:
+        value = self[key]
+        good = isinstance(value, list) and len(value) == count
+        if not good or not all(isinstance(v, (int, float)) for v in value):
+            raise self._error(key, value, f"{count} numbers")
+        return tuple(float(v) for v in value)
+
+    def text(self, key: str) -> str:
+        if not isinstance(self[key], str):
+            raise self._error(key, self[key], "text")
+        return str(self[key])
+
+    def color(self, key: str) -> str:
+        value = self[key]
+        if not isinstance(value, str) or not _HEX.fullmatch(value):
+            raise self._error(key, value, '"#RRGGBB"')
+        return value
+
+    def length(self, key: str) -> float:
+        try:
+            value = units.parse(self[key], "m")
+        except ValueError as error:
+            raise self._error(key, self[key], str(error)) from error
+        if not 0 < value < 1e-2:
+            raise self._error(key, self[key], "more than 0, less than 1 cm")
+        return value
+
+    def paint(self) -> Paint:
+        return Paint(str(self.value.get("label", "")), self.color("color"))
+
+    def _error(self, key: str, value: Any, allowed: str) -> ValueError:
+        where = f"{self._key}.{key}".strip(".")
+        return ValueError(f"{self._path}: {where}: {value!r} is not allowed ({allowed})")
+
+
+def _scene(path: Path, document: Any) -> Scene:
+    keys = (
+        "schema title background camera cut lights occlusion supersampling scaffold box cells slice"
+    )
+    top = _Node(path, "", document, keys)
+    if top["schema"] != 1:
+        raise ValueError(f"{path}: schema: {top['schema']!r} is not allowed (1)")
+    camera = top.node("camera", "direction up margins")
+    margins = camera.node("margins", "left right bottom top")
+    cut = top.node("cut", "corner share")
+    cells = top.node("cells", "diameter jitter types other")
+    floor = top.node("slice", "field label limits colormap")
+    corner = cut.numbers("corner", 3)
+    if any(abs(sign) != 1 for sign in corner):
+        raise ValueError(f"{path}: cut.corner: {corner} is not allowed (three of 1 and -1)")
+    limits = floor.numbers("limits", 2)
+    if not limits[0] < limits[1]:
+        raise ValueError(f"{path}: slice.limits: {limits} is not allowed (low < high)")
+    if not isinstance(top["lights"], list):
+        raise ValueError(f"{path}: lights: a list is needed")
+    lights = [_Node(path, "lights", light, "direction intensity color") for light in top["lights"]]
+    types = cells.node("types", "")
+    return Scene(
+        name=path.stem,
+        background=top.color("background"),
+        direction=_three(camera.numbers("direction", 3)),
+        up=_three(camera.numbers("up", 3)),
+        margins=(
+            margins.number("left", 0, 0.4),
+            margins.number("right", 0, 0.4),
+            margins.number("bottom", 0, 0.4),
+            margins.number("top", 0, 0.4),
+        ),
+        corner=_three(corner),
+        cut_share=cut.number("share", 0, 0.9),
+        lights=tuple(
+            Light(
+                _three(light.numbers("direction", 3)),
+                light.number("intensity", 0, 5),
+                light.color("color"),
+            )
+            for light in lights
+        ),
+        occlusion=top.number("occlusion", 0, 1),
+        supersampling=int(top.number("supersampling", 1, 4)),
+        scaffold=top.node("scaffold", "color label").paint(),
+        box=top.node("box", "color label").paint(),
+        cell_diameter=cells.length("diameter"),
+        jitter=cells.number("jitter", 0, 0.5),
+        types={name: types.node(name, "color label").paint() for name in types.value},
+        other=cells.node("other", "color label").paint(),
+        field=floor.text("field"),
+        field_label=floor.text("label"),
+        limits=(limits[0], limits[1]),
+        colormap=floor.text("colormap"),
+    )
+
+
+def _three(values: tuple[float, ...]) -> tuple[float, float, float]:
+    x, y, z = values
+    return x, y, z

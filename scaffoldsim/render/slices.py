@@ -1,0 +1,78 @@
+"""The picture without 3-D: three orthogonal slices through the middle, drawn by matplotlib."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scaffoldsim.render.scene import Scene
+
+if TYPE_CHECKING:
+    from scaffoldsim.render.still import Frame
+
+_PLANES = (("x", "y", 2), ("x", "z", 1), ("y", "z", 0))
+#: Left and bottom of each panel; the fourth quarter holds the legend.
+_PLACES = ((0.08, 0.53), (0.08, 0.075), (0.56, 0.075))
+_TITLES = {2: "top view, middle of z", 1: "front view, middle of y", 0: "side view, middle of x"}
+
+
+def draw(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> None:
+    """Write scaffold, cells by type and the field in the three middle planes as a PNG.
+
+    Parameters
+    ----------
+    frame : Frame
+        What to show.
+    scene : Scene
+        Its colours and limits; camera, lights and cut do not matter here.
+    out : Path
+        The PNG.
+    size : (width, height)
+        Pixels.
+    """
+    from matplotlib.colors import ListedColormap
+
+    from scaffoldsim.render import still
+
+    scale = size[1] / 1200
+    figure = still._figure(size)
+    still.heading(figure, frame, scale=scale)
+    edges = np.array(frame.distance.shape) * frame.voxel * 1e6
+    width, height = 0.40, 0.335
+    for (first, second, axis), (left, bottom) in zip(_PLANES, _PLACES, strict=True):
+        axes = figure.add_axes((left, bottom, width, height))
+        a, b = "xyz".index(first), "xyz".index(second)
+        middle = frame.distance.shape[axis] // 2
+        extent = (0.0, edges[a], 0.0, edges[b])
+        if frame.field is not None:
+            axes.imshow(
+                frame.field.take(middle, axis).T, origin="lower", extent=extent,
+                cmap=scene.colormap, vmin=scene.limits[0], vmax=scene.limits[1],
+            )  # fmt: skip
+        solid = np.where(frame.distance.take(middle, axis) < 0, 1.0, np.nan)
+        axes.imshow(
+            solid.T, origin="lower", extent=extent, cmap=ListedColormap([scene.scaffold.color])
+        )
+        near = np.abs(frame.centres[:, axis] - (middle + 0.5) * frame.voxel) < frame.voxel / 2
+        # Points per µm of the axes: a cell is drawn as large as it is.
+        points = min(width * size[0] / edges[a], height * size[1] / edges[b]) * 72 / still._DPI
+        for code, name in enumerate(frame.type_names):
+            chosen = near & (frame.types == code)
+            axes.scatter(
+                frame.centres[chosen, a] * 1e6, frame.centres[chosen, b] * 1e6,
+                s=(scene.cell_diameter * 1e6 * points) ** 2, color=scene.paint(name).color,
+                edgecolors="white", linewidths=0.25 * scale,
+            )  # fmt: skip
+        axes.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
+        axes.set_title(_TITLES[axis], fontsize=9.5 * scale, loc="left")
+        axes.set_xlabel(f"{first} (µm)", fontsize=9 * scale)
+        axes.set_ylabel(f"{second} (µm)", fontsize=9 * scale)
+        axes.tick_params(labelsize=8 * scale)
+    if len(frame.types):
+        still.cell_legend(figure.add_axes((0.56, 0.53, 0.2, height)), frame, scene, scale)
+    if frame.field is not None:
+        bar = figure.add_axes((0.82, 0.53, 0.0175, height))
+        still.colour_bar(figure, bar, frame, scene, scale)
+    still.save(figure, out)

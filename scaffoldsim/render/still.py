@@ -1,0 +1,366 @@
+"""Still pictures: `render_still` of a run, `render_scaffold` of a scaffold alone.
+
+The raster comes from `gl.draw`; every letter, the legend, the colour bar and the scale bar are set
+by matplotlib over it. Where 3-D drawing is not possible the same figures are shown as slices.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scaffoldsim import units
+from scaffoldsim.render import gl
+from scaffoldsim.render.scene import Scene
+from scaffoldsim.run.record import Run
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_DPI = 200
+#: Share of the width that the legend takes.
+_LEGEND = 0.215
+_GREY = "#555555"
+_FONT: Any = {"font.family": "DejaVu Sans", "font.size": 9, "mathtext.default": "regular"}
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class RenderResult:
+    """What was drawn.
+
+    Attributes
+    ----------
+    path : Path
+        The PNG.
+    kind : str
+        ``3d``, or ``slices`` where no 3-D drawing is possible.
+    note : str
+        Empty, or why there are slices and what to install.
+    """
+
+    path: Path
+    kind: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a picture shows: one moment of a run, or a scaffold alone (no cells, no field)."""
+
+    title: str
+    subtitle: str
+    voxel: float
+    distance: Array
+    centres: Array
+    types: Array
+    type_names: Sequence[str]
+    field: Array | None
+    field_unit: str = ""
+
+    def counts(self) -> list[tuple[str, int]]:
+        """Cell types that are there, and how many of each."""
+        found = np.bincount(self.types, minlength=len(self.type_names))
+        return [(n, int(k)) for n, k in zip(self.type_names, found, strict=False) if k]
+
+
+def render_still(
+    run: Run | str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    scene: str | os.PathLike[str] = "cutaway",
+    at: float | str | None = None,
+    size: tuple[int, int] = (1600, 1200),
+) -> RenderResult:
+    """Draw one moment of a run as a PNG.
+
+    Parameters
+    ----------
+    run : Run or path
+        The run.
+    out : path
+        The picture; its folder is made if need be.
+    scene : str or path
+        A scene of the catalogue.
+    at : float or str, optional
+        Time in s, or with a unit ("14 d"); the nearest stored frame is drawn, the last by default.
+    size : (width, height)
+        Pixels of the picture, 400 to 8000 each.
+
+    Returns
+    -------
+    RenderResult
+        Where the picture is, and whether it is 3-D.
+
+    Raises
+    ------
+    ValueError
+        If scene, time or size are not possible, or the run has no frame.
+
+    Examples
+    --------
+    >>> render_still("runs/a", "a.png", at="14 d")  # doctest: +SKIP
+    """
+    run = run if isinstance(run, Run) else Run(run)
+    _check_size(size)
+    look = Scene.load(scene)
+    moment = None if at is None else units.parse(at, "s") / 3600
+    return _picture(run_frame(run, run.frame_at(moment), look), look, Path(out), size)
+
+
+def render_scaffold(
+    distance: Array,
+    voxel: float,
+    out: str | os.PathLike[str],
+    *,
+    title: str = "Scaffold",
+    scene: str | os.PathLike[str] = "cutaway",
+    size: tuple[int, int] = (1200, 1200),
+) -> RenderResult:
+    """Draw a scaffold without cells as a PNG.
+
+    Parameters
+    ----------
+    distance : array (x, y, z)
+        Signed distance to the solid, m, > 0 in the pore.
+    voxel : float
+        Edge of a voxel, m.
+    out : path
+        The picture.
+    title : str
+        Said above it.
+    scene, size
+        As in `render_still`.
+
+    Returns
+    -------
+    RenderResult
+        Where the picture is, and whether it is 3-D.
+
+    Raises
+    ------
+    ValueError
+        If the array is not three-dimensional, or the scene or size is not possible.
+
+    Examples
+    --------
+    >>> ball = np.linalg.norm(np.indices((9, 9, 9)) - 4, axis=0) * 1e-5 - 3e-5
+    >>> render_scaffold(ball, 1e-5, "ball.png").path.name  # doctest: +SKIP
+    'ball.png'
+    """
+    values = np.asarray(distance, dtype=np.float32)
+    if values.ndim != 3:
+        raise ValueError(f"distance has {values.ndim} axes; three (x, y, z) are needed")
+    _check_size(size)
+    porosity = float(np.mean(values > 0))
+    frame = Frame(
+        title=title,
+        subtitle=f"porosity {porosity:.0%}  ·  {_size_text(values.shape, voxel)}".replace(
+            "%", " %"
+        ),
+        voxel=float(voxel),
+        distance=values,
+        centres=np.empty((0, 3), np.float32),
+        types=np.empty(0, np.int64),
+        type_names=(),
+        field=None,
+    )
+    return _picture(frame, Scene.load(scene), Path(out), size)
+
+
+def run_frame(run: Run, index: int, scene: Scene) -> Frame:
+    """Collect what a picture of frame `index` of a run needs."""
+    cells = run.cells(index)
+    kinds = np.asarray(cells["type"], dtype=np.int64)
+    day = run.frames[index] / 24
+    porosity = 1 - float(run.fraction.mean(dtype=np.float64))
+    facts = [f"porosity {100 * porosity:.0f} %"]
+    pores = (run.morphometry or {}).get("pore_size_mean_um")
+    if pores is not None:
+        facts.append(f"pores {pores:.0f} µm")
+    facts += [_size_text(run.shape, run.voxel), f"{_grouped(len(kinds))} cells"]
+    voxels = np.asarray(cells["voxel"], dtype=np.int64)
+    stored = scene.field in run.field_names
+    return Frame(
+        title=f"{run.title}, day {day:.4g}",
+        subtitle="  ·  ".join(facts),
+        voxel=run.voxel,
+        distance=run.distance,
+        centres=_centres(voxels, run.shape, run.voxel, scene.jitter),
+        types=kinds,
+        type_names=run.type_names,
+        field=run.field(scene.field, index) if stored else None,
+        field_unit=run.field_units.get(scene.field, ""),
+    )
+
+
+def _centres(voxels: Array, shape: tuple[int, int, int], voxel: float, jitter: float) -> Array:
+    """Centres of the cells, each shifted by a hash of its voxel, so that no lattice shows."""
+    ijk = np.stack(np.unravel_index(voxels, shape), axis=1).astype(np.float64)
+    key: npt.NDArray[np.uint64] = np.add.outer(
+        voxels.astype(np.uint64) * np.uint64(3), np.arange(3, dtype=np.uint64)
+    )
+    key = key * np.uint64(0x9E3779B97F4A7C15)
+    key = key ^ (key >> np.uint64(29))
+    key = key * np.uint64(0xBF58476D1CE4E5B9)
+    unit = (key >> np.uint64(40)).astype(np.float64) / 2**24
+    centres: Array = (ijk + 0.5 + (2 * unit - 1) * jitter) * voxel
+    return centres.astype(np.float32)
+
+
+def _picture(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> RenderResult:
+    from scaffoldsim.render import slices
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    bare = frame.field is None and not len(frame.types)
+    legend = 0.0 if bare else _LEGEND
+    arrays = {"distance": frame.distance}
+    if len(frame.types):
+        arrays["centres"], arrays["colours"] = frame.centres, _colours(frame, scene)
+    if frame.field is not None:
+        arrays["field"] = frame.field
+    raster_size = (round(size[0] * (1 - legend)), size[1])
+    settings = {"scene": scene.to_dict(), "voxel": frame.voxel, "size": raster_size}
+    try:
+        raster, facts = gl.draw(arrays, settings)
+    except gl.NoGraphicsError as error:
+        slices.draw(frame, scene, out, size)
+        return RenderResult(out, "slices", f"slices instead of a 3-D picture: {error}")
+    figure = _figure(size)
+    axes = figure.add_axes((0, 0, 1 - legend, 1))
+    axes.imshow(raster, interpolation="none", aspect="auto")
+    axes.set_axis_off()
+    heading(figure, frame, scale=size[1] / 1200)
+    scale_bar(axes, facts["pixels_per_m"], frame, raster_size)
+    if legend:
+        panel = figure.add_axes((1 - legend, 0.40, legend, 0.46))
+        cell_legend(panel, frame, scene, size[1] / 1200)
+        if frame.field is not None:
+            bar = figure.add_axes((1 - legend + 0.028, 0.10, 0.0175, 0.26))
+            colour_bar(figure, bar, frame, scene, size[1] / 1200)
+    save(figure, out)
+    return RenderResult(out, "3d")
+
+
+# ----------------------------------------------------------------------------------- typography
+
+
+def _figure(size: tuple[int, int]) -> Figure:
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_FONT):
+        figure = Figure(figsize=(size[0] / _DPI, size[1] / _DPI), dpi=_DPI, facecolor="white")
+        FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, out: Path) -> None:
+    """Write the PNG atomically and without a date, so that equal data gives equal bytes."""
+    import io
+
+    import matplotlib as mpl
+
+    from scaffoldsim.run.atomic import write_atomic
+
+    buffer = io.BytesIO()
+    with mpl.rc_context(_FONT):
+        figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": "scaffoldsim"})
+    write_atomic(out, buffer.getvalue())
+
+
+def heading(figure: Figure, frame: Frame, *, scale: float) -> None:
+    """Title and subtitle at the top left."""
+    # A bold letter is about .68 of its size wide: a long title is set smaller rather than cut off.
+    room = 0.95 * figure.get_figwidth() * 72 / (0.68 * max(len(frame.title), 1))
+    figure.text(
+        0.025, 0.972, frame.title, fontsize=min(15 * scale, room), weight="bold", va="top",
+        color="#111111",
+    )  # fmt: skip
+    figure.text(0.025, 0.928, frame.subtitle, fontsize=9.5 * scale, va="top", color=_GREY)
+
+
+def scale_bar(axes: Axes, pixels_per_m: float, frame: Frame, raster_size: tuple[int, int]) -> None:
+    """Draw a bar of a round length, about a fifth of the box, in the plane of the picture."""
+    width, height = raster_size
+    longest = max(frame.distance.shape) * frame.voxel * 1e6
+    steps = np.array([1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000])
+    length = float(steps[max(np.searchsorted(steps, longest / 2.9) - 1, 0)])
+    pixels, scale = length * 1e-6 * pixels_per_m, height / 1200
+    left, base = 0.032 * width, height * 0.955
+    axes.plot([left, left + pixels], [base, base], color="black", lw=3 * scale,
+              solid_capstyle="butt", scalex=False, scaley=False)  # fmt: skip
+    text = f"{length:.0f} µm" if length < 1000 else f"{length / 1000:.0f} mm"
+    axes.text(left + pixels / 2, base - 12 * scale, text, ha="center", va="bottom",
+              fontsize=10 * scale)  # fmt: skip
+
+
+def cell_legend(axes: Axes, frame: Frame, scene: Scene, scale: float) -> None:
+    """One row per kind of cell that is there, with its share; then the scaffold."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    axes.set_axis_off()
+    handles: list[Any] = []
+    for name, count in frame.counts():
+        paint = scene.paint(name)
+        label = f"{paint.label or name}\n{_percent(count / len(frame.types))}"
+        handles.append(
+            Line2D([], [], marker="o", ls="", ms=9 * scale, mfc=paint.color, mec="#00000044",
+                   mew=0.6 * scale, label=label)
+        )  # fmt: skip
+    handles.append(
+        Patch(fc=scene.scaffold.color, ec="#00000044", lw=0.6 * scale, label=scene.scaffold.label)
+    )
+    axes.legend(
+        handles=handles, loc="upper left", bbox_to_anchor=(-0.02, 1.02), frameon=False,
+        labelspacing=0.95, handletextpad=0.9, handlelength=1.4, fontsize=9.2 * scale,
+        title="Cells", alignment="left",
+        title_fontproperties={"weight": "bold", "size": 10.5 * scale},
+    )  # fmt: skip
+
+
+def colour_bar(figure: Figure, axes: Axes, frame: Frame, scene: Scene, scale: float) -> None:
+    """Draw the colour bar of the field, its ends fixed by the scene."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    bar = figure.colorbar(ScalarMappable(Normalize(*scene.limits), scene.colormap), cax=axes)
+    unit = f" ({frame.field_unit})" if frame.field_unit else ""
+    bar.set_label(scene.field_label + unit, fontsize=9.5 * scale)
+    bar.ax.tick_params(labelsize=9 * scale, width=0.6 * scale, length=3 * scale)
+    bar.outline.set_linewidth(0.5 * scale)
+
+
+def _colours(frame: Frame, scene: Scene) -> Array:
+    """Colour of each cell, (n, 3) uint8."""
+    table = [scene.paint(name).color for name in frame.type_names] or [scene.other.color]
+    rgb = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in table], dtype=np.uint8)
+    chosen: Array = rgb[np.clip(frame.types, 0, len(rgb) - 1)]
+    return chosen
+
+
+def _percent(share: float) -> str:
+    return "< 0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
+
+
+def _grouped(number: int) -> str:
+    return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def _size_text(shape: Sequence[int], voxel: float) -> str:
+    return " × ".join(f"{n * voxel * 1e3:.3g}" for n in shape) + " mm"
+
+
+def _check_size(size: tuple[int, int]) -> None:
+    if len(size) != 2 or not all(400 <= side <= 8000 for side in size):
+        raise ValueError(f"size {size} is not possible; width and height are 400 to 8000 pixels")

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scaffoldsim import catalogue
+from scaffoldsim.render.scene import Scene
+
+
+def test_cutaway_is_complete() -> None:
+    scene = Scene.load("cutaway")
+    assert scene.limits == (0.0, 0.2)
+    assert scene.cell_diameter == pytest.approx(18e-6)
+    assert len({paint.color for paint in scene.types.values()}) == len(scene.types)
+    assert scene.paint("no such type") == scene.other
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("share: 0.5", "share: 2", r"cut.share: 2 is not allowed \(0 to 0.9\)"),
+        ("corner: [1, -1, 1]", "corner: [1, 0, 1]", "cut.corner"),
+        ('color: "#EFE7DA"', "color: ivory", "scaffold.color"),
+        ("limits: [0.0, 0.2]", "limits: [0.2, 0.0]", "low < high"),
+        ("occlusion: 0.08", "oclusion: 0.08", "unknown key 'oclusion'"),
+        ("supersampling: 2", "", "'supersampling' is missing"),
+        ("diameter: 18 um", "diameter: 18 kg", "cells.diameter: '18 kg'"),
+        ("schema: 1", "schema: 2", "schema"),
+    ],
+)
+def test_bad_scene_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    text = catalogue.find("scenes", "cutaway").read_text(encoding="utf-8")
+    assert old in text
+    file = tmp_path / "mine.yaml"
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        Scene.load(file)
+
+
+def test_a_scene_of_the_user_is_found(tmp_path: Path) -> None:
+    text = catalogue.find("scenes", "cutaway").read_text(encoding="utf-8")
+    file = tmp_path / "mine.yaml"
+    file.write_text(text.replace("share: 0.5", "share: 0"), encoding="utf-8")
+    assert Scene.load(file).cut_share == 0

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scaffoldsim.render import gl, render_scaffold, render_still, still
+from scaffoldsim.render.scene import Scene
+from scaffoldsim.run.record import Run
+from tests.run.synthetic import gyroid
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+
+def near(image: np.ndarray, colour: str, reach: int = 60) -> float:
+    """Share of pixels whose hue is close to a colour, shaded or not."""
+    rgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], float)
+    scale = image.sum(-1, keepdims=True) / rgb.sum()
+    lit = (scale[..., 0] > 0.35) & (scale[..., 0] < 1.2)
+    return float(np.mean(lit & (np.abs(image - rgb * scale).sum(-1) < reach * scale[..., 0])))
+
+
+def test_picture_shows_scaffold_cells_and_field(run: Run, tmp_path: Path) -> None:
+    result = render_still(run, tmp_path / "new" / "a.png", size=(640, 480))
+    image = pixels(result.path)
+    assert image.shape == (480, 640, 3)
+    if gl.window_class() is None:
+        assert result.kind == "slices"
+        assert gl.PACKAGES in result.note
+    else:
+        assert (result.kind, result.note) == ("3d", "")
+    body = image[60:420, 40:480]
+    assert near(body, "#EFE7DA", 40) > 0.01
+    assert near(body, "#0072B2") > 0.02
+    assert (image[470:, 200:480] == 255).all()
+
+
+def test_without_graphics_the_slices_say_what_to_install(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gl, "window_class", lambda: None)
+    result = render_still(run, tmp_path / "a.png", at="14 d", size=(640, 480))
+    assert result.kind == "slices"
+    assert "libegl1" in result.note
+    assert near(pixels(result.path), "#0072B2") > 0.0005
+    bare = render_scaffold(run.distance, run.voxel, tmp_path / "b.png", size=(400, 400))
+    assert near(pixels(bare.path), "#EFE7DA", 20) > 0.005
+
+
+def test_a_driver_that_crashes_ends_only_the_drawing(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crash = subprocess.CompletedProcess([], -11, "", "")
+    monkeypatch.setattr(gl, "window_class", lambda: "")
+    monkeypatch.setattr(gl.subprocess, "run", lambda *_, **__: crash)
+    result = render_still(run, tmp_path / "a.png", size=(400, 400))
+    assert result.kind == "slices"
+    assert "exit code -11" in result.note
+
+
+def test_libraries_are_probed_before_vtk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VTK_DEFAULT_OPENGL_WINDOW", raising=False)
+    monkeypatch.setattr(gl.sys, "platform", "linux")
+    monkeypatch.setattr(gl, "_loads", lambda names: "libOSMesa.so" in names)
+    assert gl.window_class() == "vtkOSOpenGLRenderWindow"
+    monkeypatch.setattr(gl, "_loads", lambda names: False)
+    assert gl.window_class() is None
+    monkeypatch.setenv("VTK_DEFAULT_OPENGL_WINDOW", "vtkMine")
+    assert gl.window_class() == "vtkMine"
+
+
+def test_cells_stay_in_their_voxels_and_pictures_repeat() -> None:
+    voxels = np.arange(0, 1000, 7)
+    first = still._centres(voxels, (10, 10, 10), 2e-5, 0.18)
+    ijk = np.stack(np.unravel_index(voxels, (10, 10, 10)), axis=1)
+    offset = first / 2e-5 - (ijk + 0.5)
+    assert np.abs(offset).max() <= 0.18 + 1e-4
+    assert offset.std() > 0.05
+    np.testing.assert_array_equal(first, still._centres(voxels, (10, 10, 10), 2e-5, 0.18))
+
+
+def test_frame_says_what_is_seen(run: Run) -> None:
+    frame = still.run_frame(run, 1, Scene.load())
+    assert frame.title.endswith(", day 14")
+    assert "porosity 92 %" in frame.subtitle
+    assert "pores 601 µm" in frame.subtitle
+    assert sum(k for _, k in frame.counts()) == len(run.cells(1)["type"])
+    assert frame.field_unit == "mM"
+
+
+@pytest.mark.parametrize("size", [(10, 400), (400, 90000)])
+def test_impossible_size_is_refused(run: Run, tmp_path: Path, size: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="400 to 8000"):
+        render_still(run, tmp_path / "a.png", size=size)
+
+
+def test_unknown_scene_names_what_there_is(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="cutaway"):
+        render_still(run, tmp_path / "a.png", scene="cutawy")
+
+
+def test_scaffold_alone(tmp_path: Path) -> None:
+    result = render_scaffold(gyroid(16, 2e-5), 2e-5, tmp_path / "s.png", size=(400, 400))
+    assert near(pixels(result.path), "#EFE7DA", 40) > 0.02
+    with pytest.raises(ValueError, match="three"):
+        render_scaffold(np.zeros((3, 3)), 2e-5, tmp_path / "s.png")
+
+
+def test_nothing_heavy_is_imported_with_the_package() -> None:
+    code = (
+        "import sys, scaffoldsim.render;"
+        "print([m for m in ('pyvista', 'vtkmodules', 'matplotlib', 'zarr') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
