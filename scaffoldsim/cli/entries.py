@@ -1,0 +1,133 @@
+"""``list`` and ``describe``: what the catalogue holds."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from scaffoldsim import catalogue
+from scaffoldsim.cli.failures import BAD_INPUT, Failure, reading_input
+
+
+def list_entries(kind: str | None = None, /) -> None:
+    """List what the catalogue holds, one line each: kind, name, title.
+
+    Parameters
+    ----------
+    kind
+        One kind, such as materials; all kinds by default.
+    """
+    with reading_input():
+        kinds = [kind] if kind else list(catalogue.KINDS)
+        rows = [
+            (each, name, _title(each, name)) for each in kinds for name in catalogue.names(each)
+        ]
+    for line in _columns(rows):
+        print(line)
+
+
+def describe(name: str, /) -> None:
+    """Show an entry of the catalogue: every value with its unit, range, mark and source.
+
+    Parameters
+    ----------
+    name
+        A name, such as bcp; or kind and name, such as materials/bcp.
+    """
+    with reading_input(name):
+        found = list(_find(name))
+        blocks = [_block(kind, entry, path) for kind, entry, path in found]
+    print("\n\n".join(blocks))
+
+
+def _title(kind: str, name: str) -> str:
+    path = catalogue.find(kind, name)
+    if path.suffix == ".html":
+        return ""
+    data = _data(path)
+    return str(data.get("title") or "") if isinstance(data, dict) else ""
+
+
+def _data(path: Path) -> Any:
+    from scaffoldsim import tree
+
+    return tree.read(path).data
+
+
+def _find(name: str) -> Iterator[tuple[str, str, Path]]:
+    """Yield (kind, name, file) of every entry that `name` means."""
+    kind, slash, rest = name.partition("/")
+    if slash and kind in catalogue.KINDS:
+        yield kind, rest, catalogue.find(kind, rest)
+        return
+    if os.sep in name or name.endswith((".yaml", ".yml")):
+        if not Path(name).is_file():
+            raise Failure(BAD_INPUT, f"no such file: {name!r}")
+        yield "file", name, Path(name)
+        return
+    kinds = [kind for kind in catalogue.KINDS if name in catalogue.names(kind)]
+    if not kinds:
+        everything = {entry for kind in catalogue.KINDS for entry in catalogue.names(kind)}
+        close = difflib.get_close_matches(name, sorted(everything), 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise Failure(
+            BAD_INPUT, f"nothing in the catalogue is named {name!r}{hint} (see scaffoldsim list)"
+        )
+    for kind in kinds:
+        yield kind, name, catalogue.find(kind, name)
+
+
+def _block(kind: str, name: str, path: Path) -> str:
+    head = f"{kind}/{name}" if kind in catalogue.KINDS else name
+    lines = [f"{head}  ({_shown(path)})"]
+    if path.suffix == ".html":
+        return lines[0]
+    data = _data(path)
+    if isinstance(data, dict) and data.get("title"):
+        lines.append(str(data["title"]))
+    rows = [("key", "value", "range", "mark", "source"), *_rows(data, "")]
+    return "\n".join([*lines, *("  " + line for line in _columns(rows))])
+
+
+def _rows(node: Any, key: str) -> Iterator[tuple[str, ...]]:
+    """Yield one row per value: key, value with its unit, range, mark, source."""
+    if isinstance(node, dict) and "value" in node:
+        limits = node.get("range")
+        span = " to ".join(map(str, limits)) if isinstance(limits, list) else str(limits or "")
+        yield (
+            key,
+            str(node["value"]),
+            span,
+            str(node.get("mark", "")),
+            str(node.get("source", "")),
+        )
+    elif isinstance(node, dict):
+        for name, child in node.items():
+            if key or name not in ("schema", "title"):
+                yield from _rows(child, f"{key}.{name}" if key else str(name))
+    elif isinstance(node, list) and any(isinstance(child, dict | list) for child in node):
+        for index, child in enumerate(node):
+            yield from _rows(child, f"{key}.{index}")
+    else:
+        text = ", ".join(map(str, node)) if isinstance(node, list) else str(node)
+        yield (key, "" if node is None else text, "", "", "")
+
+
+def _columns(rows: list[tuple[str, ...]]) -> list[str]:
+    """Return rows as lines with aligned columns."""
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))] if rows else []
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _shown(path: Path) -> str:
+    """Return the path as seen from here where that is shorter."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

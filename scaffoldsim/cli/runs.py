@@ -1,0 +1,228 @@
+"""``check``, ``run``, ``resume`` and ``render``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from scaffoldsim.cli.failures import (
+    BAD_INPUT,
+    INTERRUPTED,
+    REFUSED,
+    Failure,
+    bad_input,
+    reading_input,
+    unexpected,
+)
+from scaffoldsim.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from scaffoldsim.config import Config
+    from scaffoldsim.run.record import Run
+    from scaffoldsim.run.simulation import Simulation
+
+Changes = Annotated[list[str] | None, Parameter(name="--set", negative="")]
+Flag = Annotated[bool, Parameter(negative="")]
+
+
+def check(config: str, /, *, set: Changes = None, seed: int | None = None) -> None:
+    """Validate a config, build its scaffold, say what a run needs; start and write nothing.
+
+    Parameters
+    ----------
+    config
+        A name of the catalogue, or a YAML file.
+    set
+        A change, KEY=VALUE; may be given several times.
+    seed
+        Replaces the seed of the config.
+    """
+    loaded = load_config(config, set, seed)
+    from scaffoldsim.model.model import Model
+    from scaffoldsim.run.estimate import ResourceError, check_resources
+    from scaffoldsim.run.simulation import Simulation
+
+    folder = Simulation(loaded).default_folder
+    try:
+        need = check_resources(loaded, folder)
+    except ResourceError as error:
+        raise Failure(REFUSED, str(error)) from error
+    with reading_input():
+        model = Model(loaded)
+    marks = [parameter.mark for parameter in loaded.parameters().values()]
+    counted = ", ".join(f"{marks.count(mark)} {mark}" for mark in ("read", "recalled", "assumed"))
+    rows = {
+        "config": loaded.title or loaded.name,
+        "hash": loaded.hash,
+        "steps": f"{loaded.steps:,} of {loaded.step / 3600:g} h",
+        "voxels": f"{need.voxels:,}, {' x '.join(map(str, model.grid.shape))}",
+        "cells": f"{model.cells.n:,} at the start, at most {need.cells:,}",
+        "memory": f"at most {need.memory_bytes / 1e6:,.0f} MB",
+        "disk": f"at most {need.disk_bytes / 1e6:,.0f} MB",
+        "time": f"about {_minutes(need.seconds)} on two cores",
+        "parameters": f"{len(marks)} with a source: {counted}",
+        "run folder": str(folder),
+    }
+    for key, value in rows.items():
+        print(f"{key:12}{value}")
+    for note in model.scaffold.notes:
+        print(f"{'note':12}{note}")
+
+
+def run(
+    config: str,
+    /,
+    *,
+    set: Changes = None,
+    seed: int | None = None,
+    threads: int | None = None,
+    out: Path | None = None,
+    force: Flag = False,
+    reuse: Flag = False,
+) -> None:
+    """Run a simulation; its folder is printed on stdout.
+
+    Parameters
+    ----------
+    config
+        A name of the catalogue, or a YAML file.
+    set
+        A change, KEY=VALUE; may be given several times.
+    seed
+        Replaces the seed of the config.
+    threads
+        Threads of the compiled parts; the result is the same for any number.
+    out
+        The run folder; runs/<name>-<hash>-s<seed> by default.
+    force
+        Replace a run folder that exists.
+    reuse
+        If the run folder exists, show the finished run or resume the interrupted one.
+    """
+    loaded = load_config(config, set, seed)
+    from scaffoldsim.run.simulation import Simulation
+
+    simulation = Simulation(loaded)
+    folder = out or simulation.default_folder
+    if reuse and not force and (folder / "manifest.json").is_file():
+        _continue(folder, threads)
+        return
+    _simulate(simulation, folder, threads=threads, force=force)
+
+
+def resume(run: Path, /, *, threads: int | None = None) -> None:
+    """Go on with an interrupted run; the result is that of a run without interruption.
+
+    Parameters
+    ----------
+    run
+        The run folder; a finished run is only shown.
+    threads
+        Threads of the compiled parts; the result is the same for any number.
+    """
+    _continue(run, threads)
+
+
+def render(
+    run: Path,
+    /,
+    *,
+    scene: str = "cutaway",
+    at: str | None = None,
+    out: Path | None = None,
+) -> None:
+    """Draw a picture of a run; its path is printed on stdout.
+
+    Parameters
+    ----------
+    run
+        The run folder.
+    scene
+        How to look at it: a scene of the catalogue, or a YAML file.
+    at
+        When, such as "14 d": the nearest stored frame is drawn, the last one by default.
+    out
+        The picture, a .png; RUN/<scene>.png by default.
+    """
+    from scaffoldsim.render.still import render_still
+    from scaffoldsim.run.record import Run
+
+    with reading_input(str(run)):
+        stored = Run(run)
+        target = out or stored.path / f"{Path(scene).stem}.png"
+        if target.suffix != ".png":
+            raise Failure(BAD_INPUT, f"--out {target}: a still is a .png")
+        result = render_still(stored, target, scene=scene, at=at)
+    if result.note:
+        print(result.note, file=sys.stderr)
+    print(result.path)
+
+
+def load_config(config: str, changes: list[str] | None, seed: int | None = None) -> Config:
+    """Return the validated config, or end with exit code 2 and every problem."""
+    with reading_input(config):
+        from scaffoldsim.config import load
+
+        return load(config, set=changes, seed=seed)
+
+
+def _continue(folder: Path, threads: int | None) -> None:
+    """Show a finished run; go on with any other."""
+    from scaffoldsim.run.record import Run
+    from scaffoldsim.run.simulation import Simulation
+
+    with reading_input(str(folder)):
+        stored = Run(folder)
+        if stored.status == "finished":
+            print(f"{folder}: finished", file=sys.stderr)
+            _publish(stored, again=False)
+            return
+        simulation = Simulation.resume(folder)
+    _simulate(simulation, folder, threads=threads)
+
+
+def _simulate(
+    simulation: Simulation, folder: Path, *, threads: int | None = None, force: bool = False
+) -> None:
+    """Run to the end with progress on stderr, then publish."""
+    from scaffoldsim.config import ConfigError
+    from scaffoldsim.run.estimate import ResourceError
+    from scaffoldsim.run.simulation import FolderExists, Interrupted
+
+    config = simulation.config
+    with Progress(config.title or config.name) as progress:
+        try:
+            done = simulation.run(folder, threads=threads, force=force, progress=progress)
+        except ResourceError as error:
+            raise Failure(REFUSED, str(error)) from error
+        except (FolderExists, ConfigError) as error:
+            raise bad_input(error) from error
+        except Interrupted as error:
+            raise Failure(INTERRUPTED, str(error)) from error
+        except Exception as error:
+            raise unexpected(error, folder) from error
+    _publish(done)
+
+
+def _publish(run: Run, *, again: bool = True) -> None:
+    """Make the picture and the report of a finished run where they are missing; say where."""
+    from scaffoldsim.compare.report import write_report
+    from scaffoldsim.render.still import render_still
+
+    picture, report = run.path / "picture.png", run.path / "report.html"
+    if again or not picture.is_file():
+        result = render_still(run, picture)
+        if result.note:
+            print(result.note, file=sys.stderr)
+    if again or not report.is_file():
+        write_report(run)
+    print(f"picture  {picture}", file=sys.stderr)
+    print(f"report   {report}", file=sys.stderr)
+    print(run.path)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
