@@ -10,11 +10,30 @@ of threads; red-black and coloured sweeps only ever read what the same half-swee
 import numpy as np
 
 from cython.parallel cimport prange
-from libc.math cimport NAN, fabsf
+from libc.math cimport INFINITY
 from libc.string cimport memcpy, memset
 
+cdef extern from "_rows.h" nogil:
+    void row_relax_unit(float*, const float*, const float*, Py_ssize_t, Py_ssize_t, int, int)
+    void row_relax(float*, const float*, const float*, const float*, const float*, const float*,
+                   Py_ssize_t, Py_ssize_t, int, int)
+    void row_relax_blank(float*, const float*, const float*, int, int)
+    void row_defect_unit(float*, const float*, const float*, const float*, const float*,
+                         const float*, Py_ssize_t, Py_ssize_t, int)
+    void row_defect(float*, const float*, const float*, const float*, const float*, const float*,
+                    const float*, const float*, const float*, Py_ssize_t, Py_ssize_t, int)
+    void row_flux_unit(double*, const double*, const unsigned char*, Py_ssize_t, Py_ssize_t, int)
+    void row_flux(double*, const double*, const float*, const float*, const float*, Py_ssize_t,
+                  Py_ssize_t, int)
+    void row_face(double*, const double*, const double*, double, int)
+    double row_react(double*, const double*, const float*, double, const double*, const double*,
+                     const unsigned char*, const float*, float*, float*, float*, int)
+    void row_update(double*, const float*, double, double*, double*, int)
+    int row_load(double*, const double*, double, const unsigned char*, int)
+    int row_load_single(double*, const float*, double, const unsigned char*, int)
+    void row_store(double*, const double*, double, const unsigned char*, int)
+
 cdef enum:
-    CHUNK = 256      # row temporary on the stack: a loop into it vectorises, one in place cannot
     LEVELS = 34
     SERIAL = 12000   # rows below which waking a second thread costs more than it saves
 
@@ -52,71 +71,6 @@ cdef struct Grid:
     float* r
 
 
-cdef inline void relax_unit(float* c, const float* b, const float* d, Py_ssize_t sx,
-                            Py_ssize_t sy, int n, int odd) noexcept nogil:
-    cdef float t[CHUNK]
-    cdef int a, m, i
-    for a in range(0, n, 256):
-        m = n - a if n - a < CHUNK else CHUNK
-        for i in range(m):
-            t[i] = (b[i] + ((c[i - 1] + c[i + 1]) + (c[i - sy] + c[i + sy])
-                            + (c[i - sx] + c[i + sx]))) * d[i]
-        for i in range(m):
-            c[i] = t[i] if (i ^ odd) & 1 else c[i]
-        c += m
-        b += m
-        d += m
-
-
-cdef inline void relax_general(float* c, const float* b, const float* d, const float* kx,
-                               const float* ky, const float* kz, Py_ssize_t sx, Py_ssize_t sy,
-                               int n, int odd) noexcept nogil:
-    cdef float t[CHUNK]
-    cdef int a, m, i
-    for a in range(0, n, 256):
-        m = n - a if n - a < CHUNK else CHUNK
-        for i in range(m):
-            t[i] = (b[i] + ((kz[i] * c[i - 1] + kz[i + 1] * c[i + 1])
-                            + (ky[i] * c[i - sy] + ky[i + sy] * c[i + sy])
-                            + (kx[i] * c[i - sx] + kx[i + sx] * c[i + sx]))) * d[i]
-        for i in range(m):
-            c[i] = t[i] if (i ^ odd) & 1 else c[i]
-        c += m
-        b += m
-        d += m
-        kx += m
-        ky += m
-        kz += m
-
-
-cdef inline void defect_row(const Grid* g, const float* c, const float* b, float* r,
-                            Py_ssize_t o) noexcept nogil:
-    # s and diag act apart: their rounded sum would be a false sink where s is tiny.
-    cdef int i
-    cdef Py_ssize_t sx = g.sx, sy = g.sy
-    cdef const float* s = g.s + o
-    cdef const float* d = g.diag + o
-    cdef const float* dinv = g.dinv + o
-    cdef const float* kx
-    cdef const float* ky
-    cdef const float* kz
-    if g.unit:
-        for i in range(g.nz):
-            r[i] = ((b[i] - s[i] * c[i])
-                    + (((c[i - 1] + c[i + 1]) + (c[i - sy] + c[i + sy])
-                        + (c[i - sx] + c[i + sx])) - d[i] * c[i])) if dinv[i] > 0 else 0
-    else:
-        kx = g.k[0] + o
-        ky = g.k[1] + o
-        kz = g.k[2] + o
-        for i in range(g.nz):
-            r[i] = ((b[i] - s[i] * c[i])
-                    + (((kz[i] * c[i - 1] + kz[i + 1] * c[i + 1])
-                        + (ky[i] * c[i - sy] + ky[i + sy] * c[i + sy])
-                        + (kx[i] * c[i - sx] + kx[i + sx] * c[i + sx]))
-                       - d[i] * c[i])) if dinv[i] > 0 else 0
-
-
 cdef inline void wrap_plane(const Grid* g, real* c, int x) noexcept nogil:
     # The y and z ghosts of plane x; only the thread that owns the plane reads them.
     cdef Py_ssize_t o = x * g.sx
@@ -136,23 +90,46 @@ cdef inline void wrap_ends(const Grid* g, real* c) noexcept nogil:
         memcpy(c + (g.nx + 1) * g.sx, c + g.sx, g.sx * sizeof(real))
 
 
-cdef void relax(const Grid* g, float* c, const float* b, int colour, bint blank) noexcept nogil:
-    """One half-sweep; `blank` takes the field as zero everywhere."""
-    cdef int x, y, i, odd
+cdef inline void relax_plane(const Grid* g, float* c, const float* b, int colour, bint blank,
+                             int x) noexcept nogil:
+    cdef int y, odd
     cdef Py_ssize_t o
-    for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
-        for y in range(1, g.ny + 1):
-            o = x * g.sx + y * g.sy + 1
-            odd = (x + y + colour) & 1
-            if blank:
-                for i in range(g.nz):
-                    c[o + i] = b[o + i] * g.dinv[o + i] if (i ^ odd) & 1 else 0
-            elif g.unit:
-                relax_unit(c + o, b + o, g.dinv + o, g.sx, g.sy, g.nz, odd)
-            else:
-                relax_general(c + o, b + o, g.dinv + o, g.k[0] + o, g.k[1] + o, g.k[2] + o,
-                              g.sx, g.sy, g.nz, odd)
-        wrap_plane(g, c, x)
+    for y in range(1, g.ny + 1):
+        o = x * g.sx + y * g.sy + 1
+        odd = (x + y + colour) & 1
+        if blank:
+            row_relax_blank(c + o, b + o, g.dinv + o, g.nz, odd)
+        elif g.unit:
+            row_relax_unit(c + o, b + o, g.dinv + o, g.sx, g.sy, g.nz, odd)
+        else:
+            row_relax(c + o, b + o, g.dinv + o, g.k[0] + o, g.k[1] + o, g.k[2] + o,
+                      g.sx, g.sy, g.nz, odd)
+    wrap_plane(g, c, x)
+
+
+cdef void relax(const Grid* g, float* c, const float* b, int colour, bint blank) noexcept nogil:
+    """One sweep, `colour` first; `blank` takes the field as zero everywhere.
+
+    Each slab of planes first relaxes its outer planes; then the second colour can follow one
+    plane behind the first, while the planes are still in the cache.
+    """
+    cdef int slab, slabs = min(g.threads, g.nx), first, last, x
+    for slab in prange(slabs, num_threads=slabs, schedule="static"):
+        first = 1 + g.nx * slab // slabs
+        last = g.nx * (slab + 1) // slabs
+        relax_plane(g, c, b, colour, blank, first)
+        if last > first:
+            relax_plane(g, c, b, colour, blank, last)
+    wrap_ends(g, c)
+    for slab in prange(slabs, num_threads=slabs, schedule="static"):
+        first = 1 + g.nx * slab // slabs
+        last = g.nx * (slab + 1) // slabs
+        for x in range(first + 1, last):
+            relax_plane(g, c, b, colour, blank, x)
+            relax_plane(g, c, b, 1 - colour, False, x - 1)
+        if last > first:
+            relax_plane(g, c, b, 1 - colour, False, last - 1)
+        relax_plane(g, c, b, 1 - colour, False, last)
     wrap_ends(g, c)
 
 
@@ -162,7 +139,12 @@ cdef void defect(const Grid* g, const float* c, const float* b, float* r) noexce
     for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
         for y in range(1, g.ny + 1):
             o = x * g.sx + y * g.sy + 1
-            defect_row(g, c + o, b + o, r + o, o)
+            if g.unit:
+                row_defect_unit(r + o, c + o, b + o, g.s + o, g.diag + o, g.dinv + o, g.sx, g.sy,
+                                g.nz)
+            else:
+                row_defect(r + o, c + o, b + o, g.s + o, g.diag + o, g.dinv + o, g.k[0] + o,
+                           g.k[1] + o, g.k[2] + o, g.sx, g.sy, g.nz)
 
 
 cdef void restrict_grid(const Level* h, const float* r, int threads) noexcept nogil:
@@ -241,6 +223,7 @@ cdef class Kernel:
     cdef int depth
     cdef list kept
     cdef double[::1] part, part2
+    cdef double[:, ::1] scratch
 
     def __cinit__(self, tuple shape, tuple periodic, int threads):
         self.g.nx, self.g.ny, self.g.nz = shape
@@ -252,6 +235,7 @@ cdef class Kernel:
         self.kept = []
         self.part = np.zeros(self.g.nx + 2)
         self.part2 = np.zeros(self.g.nx + 2)
+        self.scratch = np.zeros((self.g.nx + 2, self.g.nz))
         self.g.anchor = NULL
 
     def bind(self, list k, const float[:, :, ::1] diag, const unsigned char[:, :, ::1] links,
@@ -333,9 +317,7 @@ cdef class Kernel:
     cdef void run_cycle(self) noexcept nogil:
         cdef Grid* g = &self.g
         relax(g, g.x, g.b, 0, True)
-        relax(g, g.x, g.b, 1, False)
         relax(g, g.x, g.b, 0, False)
-        relax(g, g.x, g.b, 1, False)
         if self.depth:
             defect(g, g.x, g.b, g.r)
             restrict_grid(&self.levels[0], g.r, g.threads)
@@ -343,9 +325,7 @@ cdef class Kernel:
             prolong(&self.levels[0], g.x, g.dinv, g.threads)
             self.wrap_all(g.x)
         relax(g, g.x, g.b, 1, False)
-        relax(g, g.x, g.b, 0, False)
         relax(g, g.x, g.b, 1, False)
-        relax(g, g.x, g.b, 0, False)
 
     cdef void wrap_all(self, float* c) noexcept nogil:
         cdef int x
@@ -362,7 +342,6 @@ cdef class Kernel:
         """One red-black Gauss-Seidel sweep on x."""
         with nogil:
             relax(&self.g, self.g.x, self.g.b, 0, False)
-            relax(&self.g, self.g.x, self.g.b, 1, False)
 
     def defect(self):
         """r = b - A x."""
@@ -401,7 +380,7 @@ cdef class Kernel:
                 self.part[x] = 0
                 for y in range(1, g.ny + 1):
                     self.part[x] += linearise_row(
-                        g, &c[x, y, 1], u0 + (x - 1) * ux + (y - 1) * uy if u0 != NULL else NULL,
+                        g, &self.scratch[x, 0], &c[x, y, 1], u0 + (x - 1) * ux + (y - 1) * uy if u0 != NULL else NULL,
                         km, l0 + (x - 1) * lx + (y - 1) * ly, q0 + (x - 1) * qx + (y - 1) * qy,
                         k, &face_value[0], x, y)
             for x in range(1, g.nx + 1):
@@ -413,7 +392,7 @@ cdef class Kernel:
         cdef Grid* g = &self.g
         cdef int x, y
         cdef Py_ssize_t o
-        cdef double step = 0, top = 0
+        cdef double step = 0, top = 0, low = 0 if positive else -INFINITY
         cdef double* field = &c[0, 0, 0]
         with nogil:
             for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
@@ -421,7 +400,7 @@ cdef class Kernel:
                 self.part2[x] = 0
                 for y in range(1, g.ny + 1):
                     o = x * g.sx + y * g.sy + 1
-                    update_row(field + o, g.x + o, g.nz, positive, &self.part[x], &self.part2[x])
+                    row_update(field + o, g.x + o, low, &self.part[x], &self.part2[x], g.nz)
                 wrap_plane(g, field, x)
             wrap_ends(g, field)
             for x in range(1, g.nx + 1):
@@ -497,151 +476,54 @@ cdef class Kernel:
         return count, (norm / first) ** 0.5 if first > 0 else 0.0
 
 
-cdef inline double linearise_row(const Grid* g, const double* c, const float* u, double km,
-                                 const double* lin, const double* q, const double** k,
+cdef inline double linearise_row(const Grid* g, double* t, const double* c, const float* u,
+                                 double km, const double* lin, const double* q, const double** k,
                                  const double* value, int x, int y) noexcept nogil:
-    cdef double t[CHUNK]
-    cdef double sums[8]
-    cdef int a, m, i, j, n = g.nz
-    cdef Py_ssize_t sx = g.sx, sy = g.sy, o = x * g.sx + y * g.sy + 1
-    cdef const unsigned char* links
-    cdef const unsigned char* active
-    cdef const float* kx
-    cdef const float* ky
-    cdef const float* kz
-    cdef float* s
-    cdef float* b
-    cdef float* dinv
-    cdef const float* diag
-    cdef double ci, cp, w, r
-    cdef float d
-    for j in range(8):
-        sums[j] = 0
-    for a in range(0, n, 256):
-        m = n - a if n - a < CHUNK else CHUNK
-        links = g.links + o
-        active = g.active + o
-        if g.unit:
-            for i in range(m):
-                t[i] = ((c[i - 1] + c[i + 1]) + (c[i - sy] + c[i + sy])
-                        + (c[i - sx] + c[i + sx])) - links[i] * c[i]
-        else:
-            kx = g.k[0] + o
-            ky = g.k[1] + o
-            kz = g.k[2] + o
-            for i in range(m):
-                ci = c[i]
-                t[i] = ((kz[i] * (c[i - 1] - ci) + kz[i + 1] * (c[i + 1] - ci))
-                        + (ky[i] * (c[i - sy] - ci) + ky[i + sy] * (c[i + sy] - ci))
-                        + (kx[i] * (c[i - sx] - ci) + kx[i + sx] * (c[i + sx] - ci)))
-        if x == 1 and k[0] != NULL:
-            for i in range(m):
-                t[i] += k[0][(y - 1) * n + a + i] * (value[0] - c[i])
-        if x == g.nx and k[1] != NULL:
-            for i in range(m):
-                t[i] += k[1][(y - 1) * n + a + i] * (value[1] - c[i])
-        if y == 1 and k[2] != NULL:
-            for i in range(m):
-                t[i] += k[2][(x - 1) * n + a + i] * (value[2] - c[i])
-        if y == g.ny and k[3] != NULL:
-            for i in range(m):
-                t[i] += k[3][(x - 1) * n + a + i] * (value[3] - c[i])
-        if a == 0 and k[4] != NULL:
-            t[0] += k[4][(x - 1) * g.ny + y - 1] * (value[4] - c[0])
-        if a + m == n and k[5] != NULL:
-            t[m - 1] += k[5][(x - 1) * g.ny + y - 1] * (value[5] - c[m - 1])
-        s = g.s + o
-        b = g.b + o
-        dinv = g.dinv + o
-        diag = g.diag + o
-        if u == NULL:
-            for i in range(m):
-                r = t[i] + q[i] - lin[i] * c[i]
-                t[i] = r if active[i] else 0
-                s[i] = <float>lin[i] if active[i] else 0
-        else:
-            for i in range(m):
-                ci = c[i]
-                cp = ci if ci > 0 else 0
-                w = 1 / (km + cp)
-                r = t[i] + q[i] - (lin[i] + u[i] * w) * ci
-                t[i] = r if active[i] else 0
-                s[i] = <float>(lin[i] + u[i] * km * w * w) if active[i] else 0
-            u += m
-        for i in range(m):
-            b[i] = <float>t[i]
-            d = diag[i] + s[i]
-            dinv[i] = 1 / d if d > 0 and active[i] else 0
-        for i in range(m):
-            sums[i & 7] += t[i] * t[i]
-        c += m
-        o += m
-        lin += m
-        q += m
-    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]))
-
-
-cdef inline void update_row(double* c, const float* x, int n, bint positive, double* step,
-                            double* top) noexcept nogil:
-    cdef int i
-    cdef double v, big = step[0], high = top[0]
-    for i in range(n):
-        v = c[i] + x[i]
-        if positive:
-            v = v if v > 0 else 0
-        c[i] = v
-        if not fabsf(x[i]) <= big:
-            big = fabsf(x[i])
-        if not v <= high:
-            high = v
-    step[0] = big
-    top[0] = high
+    cdef int n = g.nz
+    cdef Py_ssize_t o = x * g.sx + y * g.sy + 1
+    if g.unit:
+        row_flux_unit(t, c, g.links + o, g.sx, g.sy, n)
+    else:
+        row_flux(t, c, g.k[0] + o, g.k[1] + o, g.k[2] + o, g.sx, g.sy, n)
+    if x == 1 and k[0] != NULL:
+        row_face(t, c, k[0] + (y - 1) * n, value[0], n)
+    if x == g.nx and k[1] != NULL:
+        row_face(t, c, k[1] + (y - 1) * n, value[1], n)
+    if y == 1 and k[2] != NULL:
+        row_face(t, c, k[2] + (x - 1) * n, value[2], n)
+    if y == g.ny and k[3] != NULL:
+        row_face(t, c, k[3] + (x - 1) * n, value[3], n)
+    if k[4] != NULL:
+        t[0] += k[4][(x - 1) * g.ny + y - 1] * (value[4] - c[0])
+    if k[5] != NULL:
+        t[n - 1] += k[5][(x - 1) * g.ny + y - 1] * (value[5] - c[n - 1])
+    return row_react(t, c, u, km, lin, q, g.active + o, g.diag + o, g.b + o, g.s + o, g.dinv + o,
+                     n)
 
 
 def load_field(const real[:, :, ::1] field, double scale, const unsigned char[:, :, ::1] mask,
                double[:, :, ::1] c):
     """c = scale * field in the pore, zero in the solid; returns how many values are unfit."""
-    cdef int x, y, z, bad = 0
-    cdef double v
+    cdef Py_ssize_t x, y
+    cdef int bad = 0, n = <int>field.shape[2]
     with nogil:
         for x in range(field.shape[0]):
             for y in range(field.shape[1]):
-                for z in range(field.shape[2]):
-                    v = 0
-                    if mask[x + 1, y + 1, z + 1]:
-                        v = scale * field[x, y, z]
-                        # NaN and infinity both fail the second comparison.
-                        if not (v >= 0 and v < 1e300):
-                            bad = bad + 1
-                    c[x + 1, y + 1, z + 1] = v
+                if real is double:
+                    bad += row_load(&c[x + 1, y + 1, 1], &field[x, y, 0], scale,
+                                    &mask[x + 1, y + 1, 1], n)
+                else:
+                    bad += row_load_single(&c[x + 1, y + 1, 1], &field[x, y, 0], scale,
+                                           &mask[x + 1, y + 1, 1], n)
     return bad
 
 
 def store_field(const double[:, :, ::1] c, double scale, const unsigned char[:, :, ::1] mask,
                 double[:, :, ::1] out):
     """out = scale * c in the pore, not below zero; NaN in the solid."""
-    cdef int x, y, z
-    cdef double v
+    cdef Py_ssize_t x, y
     with nogil:
         for x in range(out.shape[0]):
             for y in range(out.shape[1]):
-                for z in range(out.shape[2]):
-                    v = scale * c[x + 1, y + 1, z + 1]
-                    if v < 0:
-                        v = 0
-                    out[x, y, z] = v if mask[x + 1, y + 1, z + 1] else NAN
-
-
-def load_coefficient(const real[:, :, ::1] values, double factor, float[:, :, ::1] out):
-    """out = factor * values; returns how many values are negative or not finite."""
-    cdef Py_ssize_t x, y, z, bad = 0
-    cdef double v
-    with nogil:
-        for x in range(values.shape[0]):
-            for y in range(values.shape[1]):
-                for z in range(values.shape[2]):
-                    v = factor * values[x, y, z]
-                    if not (v >= 0 and v < 1e300):
-                        bad = bad + 1
-                    out[x, y, z] = <float>v
-    return bad
+                row_store(&out[x, y, 0], &c[x + 1, y + 1, 1], scale, &mask[x + 1, y + 1, 1],
+                          <int>out.shape[2])
