@@ -1,0 +1,281 @@
+"""A run from configuration to folder, and the same bytes whatever happens on the way."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import mesa
+import numpy as np
+import pytest
+
+import scaffoldsim as ss
+from scaffoldsim.config import ConfigError
+from scaffoldsim.model.indicators import COLUMNS
+from scaffoldsim.run import estimate as estimate_module
+from scaffoldsim.run.estimate import ResourceError, estimate
+from scaffoldsim.run.simulation import FolderExists, Simulation
+
+#: a small scaffold of the real kind: 300 µm pores, one period across, two deep
+SMALL: dict[str, Any] = {
+    "schema": 1,
+    "name": "small",
+    "seed": 5,
+    "duration": "36 h",
+    "scaffold": {
+        "family": "gyroid_net",
+        "material": "bcp",
+        "porosity": 0.92,
+        "pore_size": "320 um",
+        "size": ["0.44 mm", "0.44 mm", "0.9 mm"],
+        "voxel": "20 um",
+    },
+    "faces": {"x": "periodic", "y": "periodic", "z": "medium"},
+    "cells": {"number": 1500},
+    "output": {"metrics_every": "6 h", "frames_every": "12 h", "checkpoint_every": "0 s"},
+}
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    """Hashes of metrics.csv and of every file of state.zarr."""
+    files = [folder / "metrics.csv", *sorted(p for p in (folder / "state.zarr").rglob("*") if p.is_file())]
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "reference"
+    Simulation.from_config(SMALL).run(folder, threads=1)
+    return folder
+
+
+def test_a_run_folder_holds_what_the_contract_names(reference: Path) -> None:
+    run = ss.Run(reference)
+    assert run.status == "finished"
+    for name in ("manifest.json", "config.yaml", "metrics.csv", "morphometry.json", "state.zarr", "checkpoint"):
+        assert (reference / name).exists(), name
+    header = (reference / "metrics.csv").read_text().splitlines()[0]
+    assert header == ",".join(COLUMNS)
+    assert list(run.metrics.time_h) == [0, 6, 12, 18, 24, 30, 36]
+    assert run.frames == [0, 12, 24, 36]
+    assert len(list((reference / "checkpoint").glob("*.npz"))) == 2
+
+
+def test_metrics_say_what_is_modelled_and_leave_the_rest_empty(reference: Path) -> None:
+    metrics = ss.Run(reference).metrics
+    for name in ("bv_tv", "cells_osteocyte", "stiffness_MPa", "vessel_density_mm_per_mm3"):
+        assert metrics[name].isna().all(), name
+    assert metrics.cells_total[0] == 1200  # 80 % of 1500 stay
+    types = ["cells_bmsc", "cells_preosteoblast", "cells_osteoblast", "cells_adipocyte"]
+    assert (metrics[types].sum(axis=1) == metrics.cells_total).all()
+    balance = metrics.cells_total[0] + metrics.cells_born - metrics.cells_dead
+    assert (balance == metrics.cells_total).all()
+    assert metrics.cells_preosteoblast.iloc[-1] > 0
+    assert (metrics.oxygen_p05_mM <= metrics.oxygen_mean_mM).all()
+
+
+def test_manifest_names_every_source(reference: Path) -> None:
+    manifest = json.loads((reference / "manifest.json").read_text())
+    assert manifest["schema"] == 1 and manifest["seed"] == 5
+    source = manifest["sources"]["cell_types.bmsc.oxygen_uptake"]
+    assert source["value"] == "98 fmol/h" and source["mark"] == "read" and "Pattappa" in source["source"]
+    assert any("virtual donor" in note for note in manifest["notes"])
+
+
+def test_two_threads_give_the_same_bytes(tmp_path: Path, monkeypatch: Any) -> None:
+    from scaffoldsim.model import lattice
+
+    monkeypatch.setattr(lattice, "_CELLS_PER_THREAD", 1)
+    change = {"cells.number": 8000, "duration": "8 h"}
+    for threads in (1, 2, 3):
+        Simulation.from_config(SMALL, set=change).run(tmp_path / str(threads), threads=threads)
+    assert fingerprint(tmp_path / "1") == fingerprint(tmp_path / "2") == fingerprint(tmp_path / "3")
+
+
+def test_its_own_config_gives_the_same_bytes(reference: Path, tmp_path: Path) -> None:
+    again = Simulation.from_config(reference / "config.yaml")
+    again.run(tmp_path / "again")
+    assert fingerprint(tmp_path / "again") == fingerprint(reference)
+    first = (reference / "config.yaml").read_bytes()
+    assert (tmp_path / "again" / "config.yaml").read_bytes() == first
+
+
+def test_another_seed_gives_another_run(reference: Path, tmp_path: Path) -> None:
+    Simulation.from_config(SMALL, seed=6, set={"duration": "12 h"}).run(tmp_path / "six")
+    assert ss.Run(tmp_path / "six").metrics.oxygen_mean_mM[1] != ss.Run(reference).metrics.oxygen_mean_mM[1]
+
+
+def start(folder: Path, config: Path) -> subprocess.Popen[bytes]:
+    code = (
+        "import sys; from scaffoldsim.run.simulation import Simulation\n"
+        "Simulation.from_config(sys.argv[1]).run(sys.argv[2])"
+    )
+    arguments = [sys.executable, "-c", code, str(config), str(folder)]
+    return subprocess.Popen(arguments, stderr=subprocess.DEVNULL, env=os.environ.copy())
+
+
+def wait_for_step(process: subprocess.Popen[bytes], folder: Path, step: int) -> None:
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        if any(int(p.stem[5:]) >= step for p in (folder / "checkpoint").glob("step-*.npz")):
+            return
+        time.sleep(0.01)
+    pytest.fail(f"the run ended, or never came to step {step}")
+
+
+@pytest.mark.parametrize(("number", "step"), [(signal.SIGKILL, 4), (signal.SIGKILL, 20), (signal.SIGTERM, 13)])
+def test_an_interrupted_run_goes_on_to_the_same_bytes(
+    reference: Path, tmp_path: Path, number: signal.Signals, step: int
+) -> None:
+    folder = tmp_path / "killed"
+    process = start(folder, reference / "config.yaml")
+    wait_for_step(process, folder, step)
+    process.send_signal(number)
+    process.wait()
+    status = ss.Run(folder).status
+    assert status == ("running" if number == signal.SIGKILL else "interrupted")
+    Simulation.resume(folder).run()
+    assert fingerprint(folder) == fingerprint(reference)
+    assert ss.Run(folder).status == "finished"
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(reference: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "damaged"
+    process = start(folder, reference / "config.yaml")
+    wait_for_step(process, folder, 15)
+    process.kill()
+    process.wait()
+    last = max((folder / "checkpoint").glob("step-*.npz"))
+    last.write_bytes(last.read_bytes()[:-500])
+    Simulation.resume(folder).run()
+    assert fingerprint(folder) == fingerprint(reference)
+
+
+def test_resume_of_a_finished_run_changes_nothing(reference: Path) -> None:
+    before = fingerprint(reference)
+    Simulation.resume(reference).run()
+    assert fingerprint(reference) == before
+
+
+def test_an_existing_folder_is_kept_unless_forced(reference: Path, tmp_path: Path) -> None:
+    with pytest.raises(FolderExists, match="resume"):
+        Simulation.from_config(SMALL).run(reference)
+    other = tmp_path / "mine"
+    other.mkdir()
+    (other / "thesis.txt").write_text("years of work")
+    with pytest.raises(FolderExists, match="not a run folder"):
+        Simulation.from_config(SMALL).run(other, force=True)
+    assert (other / "thesis.txt").exists()
+
+
+def test_an_impossible_scaffold_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="scaffold"):
+        Simulation.from_config(SMALL, set={"scaffold.size": "0.2 mm"}).run(tmp_path / "no")
+    assert not (tmp_path / "no").exists()
+
+
+def test_too_little_memory_is_refused_with_numbers(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(estimate_module, "_free_memory", lambda: 1_000_000)
+    with pytest.raises(ResourceError, match=r"GB of memory; 0.0 GB are free"):
+        Simulation.from_config(SMALL).run(tmp_path / "no")
+    assert not (tmp_path / "no").exists()
+
+
+def test_the_estimate_bounds_cells_and_disk(reference: Path) -> None:
+    simulation = Simulation.resume(reference)
+    need = estimate(simulation.config)
+    run = ss.Run(reference)
+    assert need.voxels == pytest.approx(np.prod(run.shape), rel=0.1)
+    assert run.metrics.cells_total.max() <= need.cells
+    stored = sum(p.stat().st_size for p in reference.rglob("*") if p.is_file())
+    assert stored < need.disk_bytes + 500_000
+
+
+RULES = """
+class Still:
+    def apply(self, model, dt):
+        model.cells.hop[:] = 0
+
+class StillOneByOne:
+    def step(self, cell):
+        cell.hop = 0.0
+
+class Chance:
+    def apply(self, model, dt):
+        draw = model.cells.uniform("chance", seed=model.seed, step=model.step_index)
+        model.cells.divide[draw.ravel() < 0.01] = float("inf")
+
+class Broken:
+    def apply(self, model, dt):
+        if model.step_index == 3:
+            model.cells.divide[7] = float("nan")
+"""
+
+
+def with_rule(folder: Path, name: str, **more: Any) -> dict[str, Any]:
+    (folder / "rules.py").write_text(RULES)
+    return {**SMALL, "duration": "8 h", "behaviours": [f"{folder / 'rules.py'}:{name}"], **more}
+
+
+def test_a_users_rule_as_columns_and_cell_by_cell_agree(tmp_path: Path) -> None:
+    for name in ("Still", "StillOneByOne"):
+        config = with_rule(tmp_path, name, cells={"number": 300})
+        Simulation.from_config(config).run(tmp_path / name)
+    assert fingerprint(tmp_path / "Still") == fingerprint(tmp_path / "StillOneByOne")
+    run = ss.Run(tmp_path / "Still")
+    first, last = run.cells(0), run.cells(-1)
+    stayed = np.isin(last["id"], first["id"])
+    where = dict(zip(first["id"], first["voxel"], strict=True))
+    assert all(where[i] == v for i, v in zip(last["id"][stayed], last["voxel"][stayed], strict=True))
+
+
+def test_a_rule_that_draws_numbers_is_reproduced_from_the_run_folder(tmp_path: Path) -> None:
+    Simulation.from_config(with_rule(tmp_path, "Chance")).run(tmp_path / "a")
+    Simulation.from_config(tmp_path / "a" / "config.yaml").run(tmp_path / "b")
+    assert fingerprint(tmp_path / "a") == fingerprint(tmp_path / "b")
+    assert ss.Run(tmp_path / "a").metrics.cells_born.iloc[-1] > 10
+    assert (tmp_path / "a" / "inputs" / "rules.py").exists()
+
+
+def test_a_broken_rule_stops_the_run_with_a_checkpoint_and_its_name(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"rules.py:Broken set divide of cell \d+ to nan"):
+        Simulation.from_config(with_rule(tmp_path, "Broken")).run(tmp_path / "broken")
+    assert ss.Run(tmp_path / "broken").status == "failed"
+    assert max((tmp_path / "broken" / "checkpoint").glob("*.npz")).stem == "step-00000003"
+
+
+def test_a_rule_that_is_not_there_is_a_located_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="rules.py:Nobody"):
+        Simulation.from_config(with_rule(tmp_path, "Nobody")).run(tmp_path / "no")
+    with pytest.raises(ConfigError, match="no such file"):
+        Simulation.from_config({**SMALL, "behaviours": ["none.py:Rule"]})
+
+
+def test_no_cells_at_all_is_a_defined_result(tmp_path: Path) -> None:
+    config = {**SMALL, "duration": "3 h", "cells": {"number": 0}}
+    metrics = Simulation.from_config(config).run(tmp_path / "none").metrics
+    assert (metrics.cells_total == 0).all()
+    assert metrics.viability.isna().all()
+    assert metrics.oxygen_mean_mM.iloc[-1] == pytest.approx(0.2, rel=1e-3)
+
+
+def test_mesa_batch_run_runs_the_model() -> None:
+    grid = {"config": [SMALL], "set": [{"seed": 1, "duration": "4 h"}, {"seed": 2, "duration": "4 h"}]}
+    results = mesa.batch_run(ss.Model, grid, max_steps=10, display_progress=False)
+    assert {row["time_h"] for row in results} == {4.0}
+    assert len({row["oxygen_mean_mM"] for row in results}) == 2
+
+
+def test_rng_is_the_seed() -> None:
+    one = ss.Model(config=SMALL, set={"duration": "2 h"}, rng=11)
+    two = ss.Model(config=SMALL, set={"duration": "2 h", "seed": 11})
+    for model in (one, two):
+        while model.running:
+            model.step()
+    assert np.array_equal(one.cells.voxel, two.cells.voxel)
+    assert one.datacollector.model_vars["time_h"] == [1.0, 2.0]
