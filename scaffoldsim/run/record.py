@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,8 +121,6 @@ class Run:
         ValueError
             If a line is damaged.
         """
-        import io
-
         import pandas as pd
 
         path = self.path / "metrics.csv"
@@ -138,17 +137,18 @@ class Run:
         header = lines[0].split(",") if lines else []
         if "time_h" not in header:
             raise ValueError(f"{path} is damaged: its first line names no column time_h")
-        for number, line in enumerate(lines[1:], start=2):
-            entries = line.split(",")
-            if len(entries) != len(header):
+        rows = [line.split(",") for line in lines[1:]]
+        for number, row in enumerate(rows, start=2):
+            if len(row) != len(header):
                 raise ValueError(
-                    f"{path}, line {number}: {len(entries)} entries, the header has {len(header)}"
+                    f"{path}, line {number}: {len(row)} entries, the header has {len(header)}"
                 )
-            if not all(_is_number(entry) for entry in entries):
-                bad = next(entry for entry in entries if not _is_number(entry))
-                raise ValueError(f"{path}, line {number}: {bad!r} is not a number")
-        return pd.read_csv(
-            io.StringIO("\n".join(lines) + "\n"), float_precision="round_trip", na_values=[""]
+            for entry in row:
+                if not _is_number(entry):
+                    raise ValueError(f"{path}, line {number}: {entry!r} is not a number")
+        columns = zip(*rows, strict=True) if rows else [()] * len(header)
+        return pd.DataFrame(
+            {name: _column(entries) for name, entries in zip(header, columns, strict=True)}
         )
 
     # ------------------------------------------------------------------------------------ state
@@ -302,6 +302,13 @@ class Run:
 
 def _xyz(array: Any) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(np.asarray(array, dtype=np.float32).T)
+
+
+def _column(entries: Sequence[str]) -> npt.NDArray[Any]:
+    """Entries of one column: whole numbers stay whole, empty ones are NaN."""
+    if entries and all(entry.lstrip("-").isdigit() for entry in entries):
+        return np.array([int(entry) for entry in entries], dtype=np.int64)
+    return np.array([float(entry) if entry else np.nan for entry in entries], dtype=np.float64)
 
 
 def _is_number(entry: str) -> bool:

@@ -281,9 +281,9 @@ class StateWriter:
         fsync_tree(folder)
         if names:
             self._set_field_frames(frame + 1)
-            stored = zarr.open_array(
-                str(self.path / "fields" / "0"), mode="r+", config={"write_empty_chunks": True}
-            )
+            # A chunk of fill values is written too: a missing file then means a damaged store.
+            with zarr.config.set({"array.write_empty_chunks": True}):
+                stored = zarr.open_array(str(self.path / "fields" / "0"), mode="r+")
             for channel, name in enumerate(names):
                 stored[frame, channel] = _zyx(fields[name])
             fsync_tree(self.path / "fields" / "0" / "c" / str(frame))
