@@ -1,6 +1,19 @@
 """Kernels of exact local thickness; ``morphometry.py`` names, checks and documents them."""
 from cython.parallel cimport prange
-from libc.stdint cimport int32_t, uint8_t, uint16_t
+from libc.stdint cimport int32_t, uint8_t, uint64_t
+
+cdef extern from *:
+    """
+    #include <string.h>
+    #define lowest_bit(word) __builtin_ctzll(word)
+    static inline uint64_t load_bits(const uint8_t* at) {
+        uint64_t word; memcpy(&word, at, 8); return word;
+    }
+    static inline void store_bits(uint8_t* at, uint64_t word) { memcpy(at, &word, 8); }
+    """
+    int lowest_bit(uint64_t word) nogil
+    uint64_t load_bits(const uint8_t* at) nogil
+    void store_bits(uint8_t* at, uint64_t word) nogil
 
 
 def mark_ridge(const int32_t[:, :, ::1] squared, const int32_t[:, ::1] table,
@@ -49,31 +62,28 @@ def mark_ridge(const int32_t[:, :, ::1] squared, const int32_t[:, ::1] table,
                 ridge[x, y, z] = keep
 
 
-cdef inline int first_free(uint16_t* line, int z) noexcept nogil:
-    """Next voxel at or after z that no ball has painted yet, with path compression."""
-    cdef int root = z, after
-    while line[root] != root:
-        root = line[root]
-    while line[z] != root:
-        after = line[z]
-        line[z] = <uint16_t> root
-        z = after
-    return root
-
-
-cdef inline void paint_segment(int32_t* out, uint16_t* line, int first, int last,
+cdef inline void paint_segment(int32_t* out, uint8_t* free, int first, int last,
                                int R) noexcept nogil:
-    cdef int z
-    if line[first] > last:  # most segments of a later ball are painted already
-        return
-    z = first_free(line, first)
-    while z <= last:
-        out[z] = R
-        line[z] = <uint16_t> (z + 1)
-        z = first_free(line, z + 1)
+    """Write R to the voxels of [first, last] whose bit in `free` is set, and clear the bits."""
+    cdef int length, shift
+    cdef uint64_t word
+    cdef uint8_t* at
+    while first <= last:
+        length = last - first + 1
+        if length > 57:  # what eight bytes hold wherever in the first byte the stretch begins
+            length = 57
+        at = free + (first >> 3)
+        shift = first & 7
+        word = load_bits(at) >> shift & (<uint64_t> 0xFFFFFFFFFFFFFFFF) >> (64 - length)
+        if word:  # seldom: most stretches of a later ball are painted already
+            store_bits(at, load_bits(at) ^ word << shift)
+            while word:
+                out[first + lowest_bit(word)] = R
+                word &= word - 1
+        first += length
 
 
-cdef inline void paint_line(int32_t* out, uint16_t* line, int Z, int h, int nz, int wrap,
+cdef inline void paint_line(int32_t* out, uint8_t* free, int Z, int h, int nz, int wrap,
                             int R) noexcept nogil:
     """Paint the free voxels of [Z - h, Z + h], wrapped round or clipped."""
     cdef int first = Z - h, last = Z + h
@@ -82,19 +92,19 @@ cdef inline void paint_line(int32_t* out, uint16_t* line, int Z, int h, int nz, 
             first = 0
         if last > nz - 1 or wrap:
             last = nz - 1
-        paint_segment(out, line, first, last, R)
+        paint_segment(out, free, first, last, R)
     elif first < 0:
-        paint_segment(out, line, 0, last, R)
-        paint_segment(out, line, first + nz, nz - 1, R)
+        paint_segment(out, free, 0, last, R)
+        paint_segment(out, free, first + nz, nz - 1, R)
     elif last > nz - 1:
-        paint_segment(out, line, first, nz - 1, R)
-        paint_segment(out, line, 0, last - nz, R)
+        paint_segment(out, free, first, nz - 1, R)
+        paint_segment(out, free, 0, last - nz, R)
     else:
-        paint_segment(out, line, first, last, R)
+        paint_segment(out, free, first, last, R)
 
 
-cdef inline void paint_plane(int32_t* out, uint16_t* line, int m, int Y, int Z, int ny, int nz,
-                             int wrap_y, int wrap_z, const int32_t* half, int R) noexcept nogil:
+cdef inline void paint_plane(int32_t* out, uint8_t* free, int m, int Y, int Z, int ny, int nz,
+                             int bytes, int wrap_y, int wrap_z, const int32_t* half, int R) noexcept nogil:
     """Paint the disc of squared radius m that a ball cuts from one plane of constant x."""
     cdef int h = half[m], low = -h, high = h, dy, y
     if wrap_y:
@@ -114,20 +124,22 @@ cdef inline void paint_plane(int32_t* out, uint16_t* line, int m, int Y, int Z, 
             y = y + ny
         elif y >= ny:
             y = y - ny
-        paint_line(out + <Py_ssize_t> y * nz, line + <Py_ssize_t> y * (nz + 1), Z,
+        paint_line(out + <Py_ssize_t> y * nz, free + <Py_ssize_t> y * bytes, Z,
                    half[m - dy * dy], nz, wrap_z, R)
 
 
 def paint_balls(const int32_t[:, ::1] centre, const int32_t[::1] squared_radius,
                 const int32_t[::1] half, const uint8_t[::1] periodic,
-                uint16_t[:, :, ::1] line, int32_t[:, :, ::1] out, int slabs, int threads):
+                uint8_t[:, :, ::1] free, int32_t[:, :, ::1] out, int slabs, int threads):
     """Give each voxel the squared radius of the largest ball over it; balls come largest first.
 
-    ``half[m]`` is the largest h with h² < m, ``line[x, y, z] = z`` at the start. Each slab of
+    ``half[m]`` is the largest h with h² < m. Bit z % 8 of byte z // 8 of each line of ``free``
+    is set where no ball has been yet, so a painted stretch costs one look and each voxel is
+    written once; eight spare bytes end a line. Each slab of
     planes is painted by one thread, so that neither the split nor the order can be seen.
     """
     cdef Py_ssize_t balls = centre.shape[1], q, s, x, x0, x1, nx = out.shape[0]
-    cdef int ny = <int> out.shape[1], nz = <int> out.shape[2]
+    cdef int ny = <int> out.shape[1], nz = <int> out.shape[2], bytes = <int> free.shape[2]
     cdef int R, X, dx, h
     for s in prange(slabs, nogil=True, schedule="dynamic", chunksize=1, num_threads=threads):
         x0 = s * nx // slabs
@@ -144,12 +156,12 @@ def paint_balls(const int32_t[:, ::1] centre, const int32_t[::1] squared_radius,
                     elif dx > (nx - 1) // 2:
                         dx = dx - <int> nx
                     if -h <= dx <= h:
-                        paint_plane(&out[x, 0, 0], &line[x, 0, 0], R - dx * dx, centre[1, q],
-                                    centre[2, q], ny, nz, periodic[1], periodic[2], &half[0], R)
+                        paint_plane(&out[x, 0, 0], &free[x, 0, 0], R - dx * dx, centre[1, q],
+                                    centre[2, q], ny, nz, bytes, periodic[1], periodic[2], &half[0], R)
             else:
                 if X + h < x0 or X - h >= x1:
                     continue
                 for x in range(max(x0, X - h), min(x1, X + h + 1)):
                     dx = <int> x - X
-                    paint_plane(&out[x, 0, 0], &line[x, 0, 0], R - dx * dx, centre[1, q],
-                                centre[2, q], ny, nz, periodic[1], periodic[2], &half[0], R)
+                    paint_plane(&out[x, 0, 0], &free[x, 0, 0], R - dx * dx, centre[1, q],
+                                centre[2, q], ny, nz, bytes, periodic[1], periodic[2], &half[0], R)

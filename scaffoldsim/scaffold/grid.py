@@ -1,15 +1,38 @@
-"""The box of voxels everything stands on."""
+"""The box of voxels everything stands on, and what lies beyond its faces."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import Field
 
 from scaffoldsim.scaffold.thickness import as_voxel, per_axis
+from scaffoldsim.schema import Section
 
 _MOST_VOXELS = 2**31 - 1  # a voxel is addressed by an int32
 
 
 class TooLarge(ValueError):
     """More voxels, or more memory, than there can be."""
+
+
+def require_memory(needed: float, what: str) -> None:
+    """Refuse work that needs more bytes than are free.
+
+    Raises
+    ------
+    TooLarge
+        With both numbers.
+    """
+    import psutil
+
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise TooLarge(
+            f"{what} needs about {needed / 1e9:.3g} GB of memory, and {free / 1e9:.3g} GB are free. "
+            "Take a coarser voxel or a smaller size."
+        )
 
 
 @dataclass(frozen=True)
@@ -82,3 +105,61 @@ class Grid:
             f"Grid({' × '.join(map(str, self.shape))} voxels of {format_si(self.voxel, 'm')}"
             f"{f', periodic {axes}' if axes else ''})"
         )
+
+
+FaceKind = Literal["host", "medium", "closed", "periodic"]
+
+
+class Faces(Section):
+    """What lies beyond each face of the box.
+
+    ``host`` is living tissue, ``medium`` a culture bath, ``closed`` a wall, ``periodic`` the
+    opposite face. ``x`` speaks for both faces of an axis, ``x-`` and ``x+`` for one; a single word
+    in place of the mapping for all six.
+
+    Examples
+    --------
+    >>> faces = Faces.model_validate({"x": "periodic", "z-": "host"})
+    >>> faces.periodic, faces.kind("z-"), faces.kind("z+")
+    ((True, False, False), 'host', 'closed')
+    """
+
+    x: FaceKind = "closed"
+    y: FaceKind = "closed"
+    z: FaceKind = "closed"
+    x_low: FaceKind | None = Field(None, alias="x-")
+    x_high: FaceKind | None = Field(None, alias="x+")
+    y_low: FaceKind | None = Field(None, alias="y-")
+    y_high: FaceKind | None = Field(None, alias="y+")
+    z_low: FaceKind | None = Field(None, alias="z-")
+    z_high: FaceKind | None = Field(None, alias="z+")
+
+    @classmethod
+    def shorthand(cls, text: str) -> dict[str, Any]:
+        """One word is meant for all faces."""
+        return {"x": text, "y": text, "z": text}
+
+    def kind(self, face: str) -> FaceKind:
+        """What lies beyond `face`, one of ``"x-"``, ``"x+"``, … ``"z+"``."""
+        axis, side = face[0], {"-": "low", "+": "high"}[face[1]]
+        own: FaceKind | None = getattr(self, f"{axis}_{side}")
+        both: FaceKind = getattr(self, axis)
+        return own or both
+
+    @property
+    def periodic(self) -> tuple[bool, bool, bool]:
+        """Axes that wrap round."""
+        x, y, z = (self.kind(f"{axis}-") == self.kind(f"{axis}+") == "periodic" for axis in "xyz")
+        return x, y, z
+
+    def problems(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """A periodic face needs its opposite."""
+        for axis in "xyz":
+            kinds = {side: self.kind(f"{axis}{side}") for side in "-+"}
+            if list(kinds.values()).count("periodic") == 1:
+                side = next(side for side, kind in kinds.items() if kind != "periodic")
+                yield (
+                    (f"{axis}{side}",),
+                    f"{kinds[side]} opposite a periodic face; write {axis}: periodic for both "
+                    "faces, or none of them",
+                )

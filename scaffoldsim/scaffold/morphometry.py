@@ -234,8 +234,8 @@ def measure(
     periodic : bool or three bools
         Axes that wrap round. Beyond the border of another axis lies no solid.
     distance : ndarray of float32, optional
-        Signed distance to the wall, m, > 0 in pores, of the same shape; gives the surface. Without
-        it the surface is that of the voxels, smoothed.
+        Signed distance to the wall, m, > 0 in pores, of the shape of the box (without `margin`);
+        gives the surface. Without it the surface is that of the voxels, smoothed.
     margin : three ints
         Voxels on each side, per axis, that belong to the geometry but not to the box measured: they
         let the balls at its faces end where the next wall is.
@@ -381,7 +381,7 @@ def _surface_density(
         modes = ["wrap" if wrap else "nearest" for wrap in wraps]
         level = 0.5 - gaussian_filter(solid.astype(np.float32), _SMOOTHING, mode=modes)[inner]
     else:
-        level = distance[inner] / np.float32(voxel)
+        level = distance / np.float32(voxel)
     level = np.pad(level, [(0, int(wrap)) for wrap in wraps], mode="wrap")
     if min(level.shape) < 2 or level.min() >= 0 or level.max() <= 0:
         return 0.0

@@ -18,7 +18,6 @@ Periodic = bool | tuple[bool, bool, bool]
 
 _REACH = 1
 _SLABS = 32  # fixed, and more than threads: slabs differ in work
-_LONGEST_LINE = 65534  # voxels along z, so that the pointers of a line fit in 16 bits
 
 
 def per_axis(periodic: Periodic) -> tuple[bool, bool, bool]:
@@ -129,16 +128,22 @@ def _half_chords(largest: int) -> Ints:
     return half
 
 
+def _bits(mask: Bools) -> npt.NDArray[np.uint8]:
+    """One bit per voxel of the mask, eight a byte along z, and eight spare bytes a line."""
+    nx, ny, nz = mask.shape
+    packed = np.zeros((nx, ny, -(-nz // 8) + 8), np.uint8)
+    packed[:, :, :-8] = np.packbits(mask, axis=2, bitorder="little")
+    return packed
+
+
 def ball_radii(squared: Ints, *, periodic: Periodic = False, threads: int | None = None) -> Ints:
     """Squared radius of the largest ball over each voxel, from the squared distance map.
 
-    Balls are painted largest first, and each voxel is written once (pointers to the next free
-    voxel of its line). Balls inside a neighbour's are dropped beforehand by exact tables: Remy
+    Balls are painted largest first, and each voxel is written once (a bit per voxel tells what
+    is still free). Balls inside a neighbour's are dropped beforehand by exact tables: Remy
     and Thiel 2005, Image and Vision Computing 23, "Exact medial axis with euclidean distance".
     """
     shape = squared.shape
-    if shape[2] > _LONGEST_LINE:
-        raise ValueError(f"mask: {shape[2]} voxels along z; at most {_LONGEST_LINE} are possible")
     count = thread_count(threads)
     wraps = np.array(per_axis(periodic), np.uint8)
     out = np.zeros(shape, np.int32)
@@ -153,10 +158,9 @@ def ball_radii(squared: Ints, *, periodic: Periodic = False, threads: int | None
     order = np.argsort(-radius, kind="stable")
     index, radius = index[order], np.ascontiguousarray(radius[order])
     centre = np.array(np.unravel_index(index, shape), dtype=np.int32)
-    line = np.empty((*shape[:2], shape[2] + 1), np.uint16)
-    line[:] = np.arange(shape[2] + 1, dtype=np.uint16)
     _thickness.paint_balls(
-        centre, radius, _half_chords(largest), wraps, line, out, min(_SLABS, shape[0]), count
+        centre, radius, _half_chords(largest), wraps, _bits(squared > 0), out,
+        min(_SLABS, shape[0]), count,
     )
     return out
 
