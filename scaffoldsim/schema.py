@@ -4,6 +4,7 @@ A section is a pydantic model. A number with a unit is annotated with `Unit`; a 
 literature is a `Parameter`; a section that the catalogue holds by name is an `Entry`.
 """
 
+import copy
 import difflib
 import types
 import typing
@@ -254,7 +255,7 @@ def expand(kind: Any, tree: Tree, path: Path_) -> list[Problem]:
             default = field.get_default(call_default_factory=True, validated_data={})
             if not isinstance(default, str | int | float | list | dict):
                 continue
-            node[key] = default
+            node[key] = copy.deepcopy(default)
         annotation = field.annotation
         if field.metadata:
             annotation = Annotated[(annotation, *field.metadata)]  # type: ignore[assignment]
@@ -386,7 +387,10 @@ def _fits(arm: Any, node: Any) -> bool:
     arm, notes = _unwrap(arm, node)
     if _is_section(arm):
         return isinstance(node, dict) or (issubclass(arm, Entry) and isinstance(node, str))
-    return bool(notes) or isinstance(node, typing.get_origin(arm) or arm)
+    origin = typing.get_origin(arm) or arm
+    if origin is Literal:
+        return node in typing.get_args(arm)
+    return bool(notes) or (isinstance(origin, type) and isinstance(node, origin))
 
 
 def _is_section(kind: Any) -> bool:
