@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -141,8 +141,7 @@ class Lattice:
 
     def __repr__(self) -> str:
         nx, ny, nz = self.grid.shape
-        free = int(np.count_nonzero(self._flags & NO_ENTRY == 0))
-        return f"Lattice({nx} x {ny} x {nz} voxels, {free} open)"
+        return f"Lattice({nx} x {ny} x {nz} voxels, {self._n_free} free of solid)"
 
     # walls and potential ----------------------------------------------------------------------
 
@@ -179,6 +178,7 @@ class Lattice:
             near |= self._mask(gel, "gel")
         flags = closed * np.uint8(NO_ENTRY) + wall * np.uint8(SOLID) + near * np.uint8(SURFACE)
         self._flags[:] = flags.ravel()
+        self._n_free = int(wall.size - np.count_nonzero(wall))
         free = ~occupied.ravel()
         self.occupant[free] = np.where(closed.ravel()[free], CLOSED, EMPTY)
 
@@ -217,10 +217,9 @@ class Lattice:
             share a voxel. Nothing has been changed then.
         """
         voxel, n = cells.voxel, cells.n
-        n_free = int(np.count_nonzero(self._flags & SOLID == 0))
-        if n > n_free:
+        if n > self._n_free:
             raise ValueError(
-                f"{n} cells are more than the {n_free} voxels free of solid: deliver fewer cells "
+                f"{n} cells are more than the {self._n_free} voxels free of solid: deliver fewer cells "
                 "or use a larger scaffold."
             )
         outside = np.flatnonzero((voxel < 0) | (voxel >= self._flags.size))
@@ -236,7 +235,7 @@ class Lattice:
                 f"cell {cells.id[row]} stands in solid at voxel {self._ijk(voxel[row])}: place it "
                 "in a pore."
             )
-        occupant = np.where(self._flags & NO_ENTRY, CLOSED, EMPTY).astype(np.int32)
+        occupant = self._vacant(slice(None))
         rows = np.arange(n, dtype=np.int32)
         occupant[voxel] = rows
         clash = np.flatnonzero(occupant[voxel] != rows)
@@ -390,7 +389,7 @@ class Lattice:
             records[name] = getattr(cells, name)[rows]
         records["cause"] = event[rows] - FIRST
         voxel = records["voxel"]
-        self.occupant[voxel] = np.where(self._flags[voxel] & NO_ENTRY, CLOSED, EMPTY)
+        self.occupant[voxel] = self._vacant(voxel)
         source, target = cells.drop(rows)
         event[target] = event[source]
         self.occupant[cells.voxel[target]] = target
@@ -450,6 +449,10 @@ class Lattice:
         for name in ("id", "parent", "voxel", "type", "origin"):
             records[name] = getattr(cells, name)[rows]
         return records
+
+    def _vacant(self, voxels: slice | NDArray[Any]) -> NDArray[np.int32]:
+        """What `occupant` says of these voxels without a cell: -1, or -2 where none may enter."""
+        return EMPTY - (self._flags[voxels] & NO_ENTRY).astype(np.int32)
 
     def _link(self, cells: Cells) -> None:
         self._linked = (id(cells), cells.epoch, cells.n)
