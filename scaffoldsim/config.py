@@ -53,7 +53,7 @@ ENTRIES: dict[str, str] = {
 #: sections that hold several entries: as a mapping by name, or as a list
 _BY_NAME = {"fields", "cell_types"}
 _LISTS = {"exposures", "behaviours"}
-#: what a configuration means when it leaves a section out
+#: what lies below every configuration
 DEFAULTS: dict[str, Any] = {
     "faces": "closed",
     "host": "culture",
@@ -193,7 +193,7 @@ def load(
     """
     try:
         tree = _read(config)
-        tree = _with_bases(tree)
+        tree = merge(Tree.of(DEFAULTS, Mark("default")), _with_bases(tree))
         for key, value, mark in _changes(set):
             assign(tree, key, value, mark)
         if seed is not None:
@@ -303,9 +303,6 @@ def _changes(
 
 def _validate(tree: Tree) -> Config:
     problems: list[Problem] = []
-    for key, default in DEFAULTS.items():
-        if key not in tree.data:
-            tree.data[key] = json.loads(json.dumps(default))
     known = [field.alias or key for key, field in Top.model_fields.items()] + list(OWNERS)
     top_tree = Tree({k: v for k, v in tree.data.items() if k not in OWNERS}, tree.marks)
     top, found = _section(Top, top_tree, (), known=known)

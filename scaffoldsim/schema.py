@@ -59,7 +59,7 @@ class Quantity(float):
 
     text: str
 
-    def __new__(cls, value: float, text: str) -> "Quantity":
+    def __new__(cls, value: float, text: str = "") -> "Quantity":
         self = super().__new__(cls, value)
         self.text = text
         return self

@@ -16,7 +16,7 @@ GOOD = """\
 schema: 1
 seed: 3
 duration: 2 d
-scaffold: {family: gyroid_net, material: bcp, porosity: 0.92, pore_size: 600 um, size: 1.6 mm}
+scaffold: {family: gyroid_net, material: bcp, porosity: 0.92, pore_size: 600 um, size: 1.6 mm, voxel: 20 um}
 faces: {x: periodic, y: periodic, z: medium}
 cells: {number: 1000}
 """
@@ -85,7 +85,7 @@ def test_every_problem_at_once_in_file_order(tmp_path: Path) -> None:
     path = write(tmp_path, text)
     found = problems(path, set=["cells.number=-1"])
     places = [line.split(": ")[0].removeprefix(str(path)) for line in found]
-    assert places[:3] == [":2:1", ":3:1", ":4:33"]
+    assert places[:3] == [":2:1", ":3:1", ":4:32"]
     assert "did you mean 'seed'" in found[0]
     assert "duration" in found[1] and "[mass]" in found[1]
     assert "did you mean 'bcp'" in found[2]
@@ -94,7 +94,7 @@ def test_every_problem_at_once_in_file_order(tmp_path: Path) -> None:
 
 
 def test_out_of_range_says_value_and_range(tmp_path: Path) -> None:
-    (found,) = problems(write(tmp_path, GOOD.replace("600 um", "9 mm")))
+    (found,) = problems(write(tmp_path, GOOD.replace("20 um", "9 mm")))
     assert "9 mm is out of range (allowed " in found and "um)" in found
 
 
