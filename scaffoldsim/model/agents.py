@@ -1,23 +1,18 @@
 """Cells as Mesa agents: agents by protocol, rows by storage.
 
-A cell is one row of the columns in :class:`~scaffoldsim.model.cells.Cells`. This file alone knows
-Mesa's agents: it gives a row a light view (:class:`Cell`), any group of rows Mesa's ``AgentSet``
-protocol (:class:`CellSet`) and the model Mesa's names for all its agents (:class:`ColumnAgents`).
-
+A row of :class:`~scaffoldsim.model.cells.Cells` gets a light view (:class:`Cell`), a group of rows
+Mesa's ``AgentSet`` protocol (:class:`CellSet`), the model Mesa's names (:class:`ColumnAgents`).
 Cell ids count up from 0, those of ordinary ``mesa.Agent`` objects (vessel tips) down from -2: ids
 are unique, and an ordinary agent never changes the ids, hence the random numbers, of the cells.
 """
-# members of Mesa's protocol inherit Mesa's docstrings; what differs is said in the class
-# ruff: noqa: D102
 
+# ruff: noqa: D102 - members of the protocol inherit Mesa's docstrings; classes say what differs
 from __future__ import annotations
 
 import copy
-import functools
-import itertools
-import re
 import warnings
-from collections.abc import Hashable, Iterable, Iterator, MutableSet
+from collections.abc import Iterable, Iterator, MutableSet
+from functools import cache, partial, partialmethod
 from typing import Any
 
 import mesa
@@ -27,34 +22,25 @@ from numpy.typing import NDArray
 from scaffoldsim.model import counter
 from scaffoldsim.model.cells import Cells, Column
 
-try:  # Mesa >= 3.5
-    from mesa.agentset import AbstractAgentSet, GroupBy
-except ImportError:  # Mesa 3.3 and 3.4
-    from mesa.agent import AgentSet as AbstractAgentSet
-    from mesa.agent import GroupBy
-
+_sets: Any = getattr(mesa, "agentset", mesa.agent)  # Mesa 3.5 moved them
 __all__ = ["Cell", "CellSet", "ColumnAgents", "Everyone", "cell_class"]
 
-# Above this many agents a loop over views takes a second or more, so say what is faster.
-SLOW_ABOVE = 100_000
+SLOW_ABOVE = 100_000  # agents; a loop over more views takes a second or longer
 COLUMNS = tuple(k for k, v in vars(Cells).items() if isinstance(v, Column) and not v.per)
-RATES = ("hop", "divide")
-# The lattice and the ledger lean on these, so only events may change them.
-FIXED = ("id", "unique_id", "type", "voxel", "pos", "xyz")
+READABLE = (*COLUMNS, "unique_id", "pos", "xyz")
+FIXED = ("id", "type", "voxel", "unique_id", "pos", "xyz")  # lattice and ledger lean on these
 PUBLIC_NAMES = {"bmsc": "BMSC", "preosteoblast": "PreOsteoblast"}  # the rest are CamelCase
 
 
-def _read(model: ColumnAgents, name: str, rows: Any) -> NDArray[Any]:
-    """Attribute of one row or several; LookupError if it is no column."""
+def _read(model: ColumnAgents, name: str, rows: Any) -> Any:
+    """Attribute of one row or of several."""
     cells = model.cells
     if name == "type":
-        return np.asarray(cells.types)[cells.type[rows]]
+        return np.take(cells.types, cells.type[rows])
     if name in ("pos", "xyz"):
         pos = np.stack(np.unravel_index(cells.voxel[rows], model.grid.shape), axis=-1)
         return pos if name == "pos" else (pos + 0.5) * model.grid.voxel
-    if name not in (*COLUMNS, "unique_id"):
-        raise LookupError(name)
-    return np.asarray(getattr(cells, "id" if name == "unique_id" else name)[rows])
+    return getattr(cells, "id" if name == "unique_id" else name)[rows]
 
 
 def _write(cells: Cells, name: str, rows: Any, value: Any, line: str = "") -> None:
@@ -67,7 +53,7 @@ def _write(cells: Cells, name: str, rows: Any, value: Any, line: str = "") -> No
         if line not in lines:
             raise ValueError(f"{name} {line!r} is unknown; allowed: {', '.join(lines)}")
         column = column[lines.index(line)]
-    if (line or name in RATES) and not np.all(values >= 0):  # so NaN is refused too
+    if (line or name in ("hop", "divide")) and not np.all(values >= 0):  # so NaN is refused too
         raise ValueError(f"rate {line or name!r} is {value!r}; allowed: >= 0 in 1/s, inf = now")
     with np.errstate(invalid="ignore"):
         stored = values.astype(column.dtype)
@@ -82,14 +68,9 @@ class Cell(mesa.Agent):  # type: ignore[misc]
     Columns with one value a cell are attributes; `type` is a name, `pos` the voxel (i, j, k) and
     `xyz` its centre in m. Two views of a cell are equal, and one may be kept across steps (its
     class is the type it was made with). A per-cell behaviour sets rates in 1/s, inf for *now*, and
-    the lattice makes them events; each step evaluates all rates anew before the behaviours.
-
-    Raises
-    ------
-    ReferenceError
-        On use of a cell that has died; `alive`, `unique_id` and comparing always work.
-    AttributeError
-        On writing a name that is no column, or one that only events may change.
+    the lattice makes them events; each step evaluates all rates anew before the behaviours. Use of
+    a dead cell raises ReferenceError (`alive`, `unique_id` and comparing work); writing what is no
+    column, or what only events may change, raises AttributeError.
     """
 
     __slots__ = ("_row", "model", "unique_id")
@@ -107,7 +88,7 @@ class Cell(mesa.Agent):  # type: ignore[misc]
             if row < 0:
                 raise ReferenceError(f"cell {self.unique_id} is dead; ask .alive before use")
             object.__setattr__(self, "_row", row)
-        return row  # type: ignore[no-any-return]
+        return int(row)
 
     @property
     def alive(self) -> bool:
@@ -133,8 +114,7 @@ class Cell(mesa.Agent):  # type: ignore[misc]
 
     def remove(self) -> None:
         """Refuse: the ledger needs a cause of death, and the lattice commits it."""
-        cause = self.model.cells.causes[0]
-        raise TypeError(f'a cell dies of something: use cell.set_death("{cause}", math.inf)')
+        raise TypeError("a cell dies of something: use cell.set_death(cause, math.inf)")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not isinstance(getattr(type(self), name, None), property):
@@ -142,7 +122,7 @@ class Cell(mesa.Agent):  # type: ignore[misc]
         object.__setattr__(self, name, value)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Cell) and hash(other) == hash(self) and other.model is self.model
+        return isinstance(other, Cell) and other.model is self.model and hash(other) == hash(self)
 
     def __hash__(self) -> int:
         return hash(self.unique_id)
@@ -159,18 +139,15 @@ def _attribute(name: str) -> property:
     return property(get, lambda cell, value: _write(cell.model.cells, name, cell.row, value))
 
 
-for _name in (*COLUMNS, "pos", "xyz"):
+for _name in set(READABLE) - {"unique_id"}:
     setattr(Cell, _name, _attribute(_name))
 
 
-@functools.cache
+@cache
 def cell_class(name: str) -> type[Cell]:
     """Class of the views of a cell type (such as "bmsc"), one per name for the whole process."""
-    if not re.fullmatch("[a-z][a-z0-9_]*", name):
-        raise ValueError(f"cell type {name!r}; allowed: lower-case letters, digits, _ ('bmsc')")
     public = PUBLIC_NAMES.get(name) or "".join(part.capitalize() for part in name.split("_"))
-    body = {"__slots__": (), "__module__": __name__, "__doc__": f"View of one {name} cell."}
-    return type(public, (Cell,), body)
+    return type(public, (Cell,), {"__slots__": (), "__module__": __name__, "__doc__": f"A {name}."})
 
 
 def _as_list(values: NDArray[Any]) -> list[Any]:
@@ -178,22 +155,14 @@ def _as_list(values: NDArray[Any]) -> list[Any]:
     return [tuple(v) for v in values.tolist()] if values.ndim > 1 else values.tolist()
 
 
-class CellGroups(GroupBy):  # type: ignore[misc]
-    """Mesa's groups of agents; `agg` works on columns."""
-
-    def agg(self, attr_name: str, func: Any) -> dict[Hashable, Any]:
-        return {key: group.agg(attr_name, func) for key, group in self.groups.items()}
-
-
-class CellSet(AbstractAgentSet):  # type: ignore[misc]
-    """Mesa's ``AgentSet`` over rows: ids in an order, and no object per cell.
+class CellSet(_sets.AgentSet):  # type: ignore[misc]
+    """Mesa's ``AgentSet`` over rows: ids in order (below 0: ordinary agents), no object per cell.
 
     It does what an ``AgentSet`` of the same agents does, follows its cells when rows are
     renumbered and drops the dead. What differs, since values are columns: `get` gives a read-only
     array (`set` is the way to write), `set` also takes an array with one value per agent, `select`
     also takes an array of bools, and `agg` hands over float64 or int64. A function is called once
-    per agent, never on columns. As in Mesa, `remove` ends a membership, not a life. Ids below 0
-    are the model's ordinary agents.
+    per agent, never on columns. As in Mesa, `remove` ends a membership, not a life.
     """
 
     def __init__(self, model: ColumnAgents, ids: Any) -> None:
@@ -207,20 +176,16 @@ class CellSet(AbstractAgentSet):  # type: ignore[misc]
     def __reduce__(self) -> tuple[Any, ...]:
         return CellSet, (self.model, self._members()[0])
 
-    def _keep(self, ids: NDArray[Any], rows: NDArray[Any] | None = None) -> CellSet:
-        """Make these the members; `rows`, if given, are where they are now."""
+    def _keep(self, ids: NDArray[Any], rows: Any = None) -> CellSet:
         self._ids, self._rows, self._epoch = ids, rows, self.model.cells.epoch
         return self
 
     def _members(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """Ids and rows of the members still there; the row of an ordinary agent is -1."""
-        if self._rows is None or self._epoch != self.model.cells.epoch:
-            rows = self.model.cells.rows_of(self._ids)
-            here = (rows >= 0) | (self._ids < 0)
-            self._keep(self._ids[here], rows[here])
-        if (self._ids < 0).any():
-            here = (self._ids >= 0) | np.isin(self._ids, list(self.model.ordinary))
-            self._keep(self._ids[here], self._rows[here])
+        fresh = self._rows is not None and self._epoch == self.model.cells.epoch
+        rows = self._rows if fresh else self.model.cells.rows_of(self._ids)
+        here = (rows >= 0) | np.isin(self._ids, list(self.model.ordinary))
+        self._keep(self._ids[here], rows[here])
         return self._ids, self._rows
 
     def _result(self, positions: Any, inplace: bool = False) -> CellSet:
@@ -231,37 +196,26 @@ class CellSet(AbstractAgentSet):  # type: ignore[misc]
 
     def _types(self) -> NDArray[np.int64]:
         """Index of the type of each member, -1 for an ordinary agent."""
-        ids, rows = self._members()
-        types = np.full(len(ids), -1)
-        types[ids >= 0] = self.model.cells.type[rows[ids >= 0]]
-        return types
+        rows = self._members()[1]
+        return np.where(rows < 0, np.int64(-1), self.model.cells.allocated("type")[rows])
 
     def _agents(self, positions: Any = slice(None)) -> Iterator[Any]:
         """Agents one by one: views of cells, ordinary agents themselves."""
         ids, rows, types = (v[positions].tolist() for v in (*self._members(), self._types()))
         if len(ids) > SLOW_ABOVE:
-            advice = "use columns (get, set, agg, groupby) or a sample (shuffle, at_most)"
-            warnings.warn(f"a loop over {len(ids)} cells: {advice}", RuntimeWarning, stacklevel=3)
-        views = [cell_class(name) for name in self.model.cells.types]
-        ordinary = self.model.ordinary
+            warnings.warn(f"{len(ids)} cells one by one: use get, set or agg", RuntimeWarning, 3)
+        views, ordinary = [cell_class(t) for t in self.model.cells.types], self.model.ordinary
         for uid, row, kind in zip(ids, rows, types, strict=True):
             yield views[kind](self.model, uid, row) if uid >= 0 else ordinary[uid]
 
-    def _ids_of(self, agents: Iterable[Any]) -> NDArray[np.int64]:
-        agents = list(dict.fromkeys(agents))
-        if strangers := [a for a in agents if getattr(a, "model", None) is not self.model]:
-            raise ValueError(f"{strangers[0]!r} is no agent of this model")
-        return np.array([agent.unique_id for agent in agents], np.int64)
+    __iter__ = _agents
+    to_list: Any = partialmethod(list)
 
     def __len__(self) -> int:
         return len(self._members()[0])
 
-    def __iter__(self) -> Iterator[Any]:
-        return self._agents()
-
     def __contains__(self, agent: Any) -> bool:
-        mine = getattr(agent, "model", None) is self.model
-        return mine and bool((self._members()[0] == agent.unique_id).any())
+        return getattr(agent, "model", None) is self.model and agent.unique_id in self._members()[0]
 
     def __getitem__(self, item: Any) -> Any:
         return list(self._agents(item)) if isinstance(item, slice) else next(self._agents([item]))
@@ -269,66 +223,59 @@ class CellSet(AbstractAgentSet):  # type: ignore[misc]
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self)} agents>"
 
-    def to_list(self) -> list[Any]:
-        return list(self)
-
     def add(self, agent: Any) -> None:
-        if agent not in self:
-            self._keep(np.append(self._members()[0], self._ids_of([agent])))
+        self._update([*self, agent])
 
     def discard(self, agent: Any) -> None:
-        if agent in self:
-            self._result(self._members()[0] != agent.unique_id, inplace=True)
+        self._update(member for member in self if member != agent)
 
     def _update(self, agents: Iterable[Any]) -> CellSet:
-        return self._keep(self._ids_of(agents))
+        agents = list(dict.fromkeys(agents))
+        if strangers := [a for a in agents if getattr(a, "model", None) is not self.model]:
+            raise ValueError(f"{strangers[0]!r} is no agent of this model")
+        return self._keep(np.array([agent.unique_id for agent in agents], np.int64))
 
-    def _from_iterable(self, agents: Iterable[Any]) -> CellSet:
-        return CellSet(self.model, self._ids_of(agents))  # results of & | - ^, see Set
+    def _from_iterable(self, agents: Iterable[Any]) -> CellSet:  # results of & | - ^, see Set
+        return CellSet(self.model, [])._update(agents)
 
     def get(self, attr_names: Any, handle_missing: str = "error", default_value: Any = None) -> Any:
         if handle_missing not in ("error", "default"):
             raise ValueError(f"handle_missing is {handle_missing!r}; allowed: 'error', 'default'")
         if not isinstance(attr_names, str):
-            each = [_as_list(self.get(n, handle_missing, default_value)) for n in attr_names]
-            return [list(values) for values in zip(*each, strict=True)]
+            several = [_as_list(self.get(n, handle_missing, default_value)) for n in attr_names]
+            return [list(values) for values in zip(*several, strict=True)]
         missing = () if handle_missing == "error" else (default_value,)
         ids, rows = self._members()
-        try:
-            values = _read(self.model, attr_names, rows[ids >= 0])
-        except LookupError:
-            values = [getattr(agent, attr_names, *missing) for agent in self]
-        if len(values) < len(ids):  # ordinary agents among them
-            cells, others = iter(_as_list(values)), self.model.ordinary
-            values = [
-                next(cells) if uid >= 0 else getattr(others[uid], attr_names, *missing)
-                for uid in ids.tolist()
-            ]
-        if isinstance(values, list):
-            values = np.fromiter(values, object, len(values))
-        values.flags.writeable = False
+        by_view = (ids < 0) | (attr_names not in READABLE)
+        values = np.empty(0) if by_view.all() else _read(self.model, attr_names, rows[~by_view])
+        if by_view.any():
+            cells, views = iter(_as_list(values)), self._agents(by_view)
+            each = (
+                getattr(next(views), attr_names, *missing) if v else next(cells) for v in by_view
+            )
+            values = np.fromiter(each, object, len(ids))
+        values.flags.writeable = False  # a copy: writing to it would be lost
         return values
 
     def set(self, attr_name: str, value: Any) -> CellSet:
         ids, rows = self._members()
-        each = isinstance(value, np.ndarray) and value.ndim > 0
-        if each and value.shape != ids.shape:
-            raise ValueError(f"{attr_name!r}: {value.shape} values for {len(ids)} agents")
+        values = value if isinstance(value, np.ndarray) else [value] * len(ids)
+        if len(values) != len(ids):
+            raise ValueError(f"{attr_name!r}: {len(values)} values for {len(ids)} agents")
         if attr_name in (*COLUMNS, *FIXED) and (ids >= 0).all():
             _write(self.model.cells, attr_name, rows, value)
         else:
-            for agent, one in zip(self, value if each else itertools.repeat(value)):
+            for agent, one in zip(self, values, strict=True):
                 setattr(agent, attr_name, one)
         return self
 
     def agg(self, attribute: str, func: Any) -> Any:
         values = self.get(attribute)
-        numbers = values.ndim == 1 and values.dtype.kind in "iuf"
-        wide = np.float64 if values.dtype.kind == "f" else np.int64
-        values = values.astype(wide) if numbers else _as_list(values)
-        swift: Any = {sum: np.sum, min: np.min, max: np.max} if numbers and len(values) else {}
-        results = [swift.get(f, f)(values) for f in ([func] if callable(func) else func)]
-        results = [r.item() if isinstance(r, np.generic) else r for r in results]
+        wide = {"f": float, "i": int, "u": int}.get(values.dtype.kind if values.ndim == 1 else "")
+        values = values.astype(wide) if wide else _as_list(values)
+        swift: Any = {sum: np.sum, min: np.min, max: np.max} if wide and len(values) else {}
+        reduced = (swift.get(f, f)(values) for f in ([func] if callable(func) else func))
+        results = [value.item() if isinstance(value, np.generic) else value for value in reduced]
         return results[0] if callable(func) else results
 
     def select(
@@ -338,26 +285,23 @@ class CellSet(AbstractAgentSet):  # type: ignore[misc]
         inplace: bool = False,
         agent_type: Any = None,
     ) -> CellSet:
-        positions = np.arange(len(self))
+        keep = np.full(len(self), True)
         if isinstance(at_most, float) and at_most <= 1.0:
-            at_most = int(len(positions) * at_most)
-        limit = None if at_most == float("inf") else max(int(at_most), 0)
-        if agent_type is not None:
-            fits = [issubclass(cell_class(name), agent_type) for name in self.model.cells.types]
-            mine = np.array([*fits, False])[self._types()]
-            for i in np.flatnonzero(self._types() < 0):
-                mine[i] = isinstance(self[i], agent_type)
-            positions = np.flatnonzero(mine)
+            at_most = int(len(keep) * at_most)
         if callable(filter_func):
-            agents = zip(positions.tolist(), self._agents(positions), strict=True)
-            passed = (i for i, agent in agents if filter_func(agent))
-            positions = np.fromiter(itertools.islice(passed, limit), np.intp)
-        elif filter_func is not None:
-            mask = np.asarray(filter_func)
-            if mask.dtype != bool or mask.shape != (len(self),):
-                raise ValueError(f"mask {mask.dtype} {mask.shape}; allowed: one bool per agent")
-            positions = positions[mask[positions]]
-        return self._result(positions[:limit], inplace)
+            filter_func = np.array([bool(filter_func(agent)) for agent in self], bool)
+        if filter_func is not None:
+            keep = np.asarray(filter_func)
+            if keep.dtype != bool or keep.shape != (len(self),):
+                raise ValueError(f"mask {keep.dtype} {keep.shape}; allowed: one bool per agent")
+        if agent_type is not None:
+            types = self._types()
+            fits = [issubclass(cell_class(name), agent_type) for name in self.model.cells.types]
+            fit = np.array([*fits, False])[types]
+            fit[types < 0] = [isinstance(agent, agent_type) for agent in self._agents(types < 0)]
+            keep = keep & fit
+        at_most = max(int(min(at_most, len(keep))), 0)
+        return self._result(np.flatnonzero(keep)[:at_most], inplace)
 
     def groupby(self, by: Any, result_type: str = "agentset") -> Any:
         values: Any = self._types()
@@ -370,13 +314,15 @@ class CellSet(AbstractAgentSet):  # type: ignore[misc]
         found, first, size = np.unique(values, return_index=True, return_counts=True)
         parts = np.split(np.argsort(values, kind="stable"), np.cumsum(size)[:-1])
         groups = {labels[found[i]]: self._result(parts[i]) for i in np.argsort(first)}
-        if result_type == "agentset":
-            return CellGroups(groups)
-        return GroupBy({key: group.to_list() for key, group in groups.items()})
+        if result_type == "list":
+            return _sets.GroupBy({key: group.to_list() for key, group in groups.items()})
+        result = _sets.GroupBy(groups)
+        result.agg = partial(result.map, "agg")  # by columns
+        return result
 
     def shuffle(self, inplace: bool = False) -> CellSet:
         order = list(range(len(self)))
-        self.random.shuffle(order)
+        self.model.random.shuffle(order)
         return self._result(np.array(order, np.intp), inplace)
 
     def sort(self, key: Any, ascending: bool = False, inplace: bool = False) -> CellSet:
@@ -385,14 +331,11 @@ class CellSet(AbstractAgentSet):  # type: ignore[misc]
         return self._result(np.array(order, np.intp), inplace)
 
     def map(self, method: Any, *args: Any, **kwargs: Any) -> list[Any]:
-        call = (
-            (lambda a, *v, **k: getattr(a, method)(*v, **k)) if isinstance(method, str) else method
-        )
         kinds, results = self.model.agents_by_type, []
-        for agent in self:
-            # a call may have removed another agent
+        for agent in self:  # a call may remove others
             if agent.alive if isinstance(agent, Cell) else agent in kinds[type(agent)]:
-                results.append(call(agent, *args, **kwargs))
+                call = getattr(agent, method) if isinstance(method, str) else partial(method, agent)
+                results.append(call(*args, **kwargs))
         return results
 
     def do(self, method: Any, *args: Any, **kwargs: Any) -> CellSet:
@@ -410,7 +353,7 @@ class Everyone(CellSet):
     def __init__(self, model: ColumnAgents, type_index: int | None = None) -> None:
         self.model, self._type = model, type_index
 
-    def _keep(self, ids: NDArray[Any], rows: NDArray[Any] | None = None) -> CellSet:
+    def _keep(self, ids: NDArray[Any], rows: Any = None) -> CellSet:
         raise TypeError("the model says who is in this set; change a .copy() of it")
 
     def _members(self) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -419,25 +362,18 @@ class Everyone(CellSet):
             rows = np.flatnonzero(cells.type == self._type)
             return cells.id[rows], rows
         ordinary = np.fromiter(self.model.ordinary, np.int64)
-        rows = np.concatenate([np.full(len(ordinary), -1), np.arange(cells.n)])
-        return np.concatenate([ordinary, cells.id]), rows
+        rows = np.arange(-len(ordinary), cells.n)
+        return np.concatenate([ordinary, cells.id]), np.maximum(rows, -1)
 
 
 class ColumnAgents(mesa.Model):  # type: ignore[misc]
     """A ``mesa.Model`` whose cells are rows; only public names of Mesa are overridden.
 
-    `agents_by_type` has every type of cell as a key, ``cell_class(name)``, with or without cells.
-    The model sets the attributes below; `seed` and `step_index` key the random numbers, and
-    `next_ordinary_id` belongs into a checkpoint once there are ordinary agents.
+    `agents_by_type` has a key for every type of cell, ``cell_class(name)``. The model sets `cells`,
+    `grid`, `lattice`, `seed` and `step_index`; `next_ordinary_id` belongs into a checkpoint.
     """
 
-    cells: Cells
-    lattice: Any
-    grid: Any
-    seed: int
-    step_index: int
-    next_ordinary_id: int = -2
-
+    next_ordinary_id = -2
     agents = property(Everyone)
     agent_types = property(lambda self: list(self.agents_by_type))
 

@@ -121,7 +121,8 @@ def pair(n=20, tips=0):
 def both(request):
     """All agents as rows and as objects."""
     toy, plain = pair(tips=request.param)
-    return toy.agents, plain.agents
+    yield toy.agents, plain.agents
+    del toy, plain  # Mesa's sets hold their agents weakly: the models must live as long as a test
 
 
 # -- the protocol, member by member, against Mesa ------------------------------------------------
@@ -196,7 +197,7 @@ def test_set_one_value_per_agent(both):
     ours.set("age", values)
 
     assert [agent.age for agent in ours] == values.tolist()
-    with pytest.raises(ValueError, match=r"\(\d+,\) values for"):
+    with pytest.raises(ValueError, match=r"'age': \d+ values for \d+ agents"):
         ours.set("age", values[:-1])
 
 
@@ -343,7 +344,8 @@ def test_do_and_map(both):
         return agent.unique_id
 
     assert ours.do(grow, 0.5, times=2) is ours
-    assert ours.map(grow, 0.5) == theirs.map(grow, 1.0) and theirs.do(grow, 0.5) is theirs
+    theirs.do(grow, 0.5, times=2)
+    assert ours.map(grow, 0.5) == theirs.map(grow, 0.5)
     assert ours.get("age").tolist() == pytest.approx(theirs.get("age"), rel=1e-6)
     assert ours.map("__hash__") == [hash(agent) for agent in ours]
     order = []
@@ -374,9 +376,8 @@ def test_do_leaves_out_who_was_removed_meanwhile():
 
 def test_set_algebra_and_membership(both):
     ours, theirs = both
-    old, many = (a.select(lambda c: c.age > 0.15) for a in both), (a.select(at_most=12) for a in both)
-    old, old_plain = old
-    first, first_plain = many
+    old, old_plain = (agents.select(lambda c: c.age > 0.15) for agents in both)
+    first, first_plain = (agents.select(at_most=12) for agents in both)
 
     for operation in ("__and__", "__or__", "__sub__", "__xor__"):
         got = getattr(old, operation)(first)
@@ -389,7 +390,7 @@ def test_set_algebra_and_membership(both):
     assert old[0] in old
     assert ours.select(lambda c: c.age < 0.15)[0] not in old
     assert "bmsc" not in ours
-    assert theirs.select(at_most=1).to_list()[0] not in ours if hasattr(theirs, "to_list") else True
+    assert next(iter(theirs)) not in ours
 
 
 def test_membership_can_change_but_not_of_those_that_follow_the_model():
@@ -555,7 +556,7 @@ def test_rates_by_name():
 def test_removing_a_cell_is_refused_with_advice():
     toy = Toy(6)
 
-    with pytest.raises(TypeError, match=r'set_death\("basal", math.inf\)'):
+    with pytest.raises(TypeError, match=r"set_death\(cause, math.inf\)"):
         toy.agents[0].remove()
     with pytest.raises(TypeError):
         BMSC(toy)
@@ -641,11 +642,6 @@ def test_classes_have_public_names(name, public):
     assert issubclass(cell_class(name), Cell)
 
 
-def test_a_class_needs_a_plain_name():
-    with pytest.raises(ValueError, match="allowed: lower-case"):
-        cell_class("BMSC cells")
-
-
 # -- the model -----------------------------------------------------------------------------------
 
 
@@ -703,7 +699,7 @@ def test_looping_over_very_many_cells_warns_and_columns_do_not():
         toy.agents.set("age", 1.0)
         assert toy.agents.agg("age", sum) == n
         assert len(toy.agents.select(agent_type=BMSC)) < 20
-    with pytest.warns(RuntimeWarning, match=f"a loop over {n} cells"):
+    with pytest.warns(RuntimeWarning, match=f"{n} cells one by one"):
         next(iter(toy.agents))
 
 
