@@ -13,64 +13,6 @@ from cython.parallel cimport prange
 from libc.math cimport INFINITY
 from libc.string cimport memcpy, memset
 
-cdef extern from "_rows.h" nogil:
-    void row_relax_unit(float*, const float*, const float*, Py_ssize_t, Py_ssize_t, int, int)
-    void row_relax(float*, const float*, const float*, const float*, const float*, const float*,
-                   Py_ssize_t, Py_ssize_t, int, int)
-    void row_relax_blank(float*, const float*, const float*, int, int)
-    void row_defect_unit(float*, const float*, const float*, const float*, const float*,
-                         const float*, Py_ssize_t, Py_ssize_t, int)
-    void row_defect(float*, const float*, const float*, const float*, const float*, const float*,
-                    const float*, const float*, const float*, Py_ssize_t, Py_ssize_t, int)
-    void row_flux_unit(double*, const double*, const unsigned char*, Py_ssize_t, Py_ssize_t, int)
-    void row_flux(double*, const double*, const float*, const float*, const float*, Py_ssize_t,
-                  Py_ssize_t, int)
-    void row_face(double*, const double*, const double*, double, int)
-    double row_react(double*, const double*, const float*, double, const double*, const double*,
-                     const unsigned char*, const float*, float*, float*, float*, int)
-    void row_update(double*, const float*, double, double*, double*, int)
-    int row_load(double*, const double*, double, const unsigned char*, int)
-    int row_load_single(double*, const float*, double, const unsigned char*, int)
-    void row_store(double*, const double*, double, const unsigned char*, int)
-
-cdef enum:
-    LEVELS = 34
-    SERIAL = 12000   # rows below which waking a second thread costs more than it saves
-
-ctypedef fused real:
-    float
-    double
-
-cdef struct Level:
-    int n, colours, sweeps
-    int start[5]
-    const int* ptr
-    const int* idx
-    const float* val
-    const float* diag
-    const int* child_ptr
-    const int* child
-    float* s
-    float* dinv
-    float* x
-    float* b
-
-cdef struct Grid:
-    int nx, ny, nz, threads
-    Py_ssize_t sx, sy
-    bint px, py, pz, unit
-    const float* k[3]
-    const float* diag
-    const unsigned char* links
-    const unsigned char* active
-    const float* anchor
-    float* x
-    float* b
-    float* s
-    float* dinv
-    float* r
-
-
 cdef inline void wrap_plane(const Grid* g, real* c, int x) noexcept nogil:
     # The y and z ghosts of plane x; only the thread that owns the plane reads them.
     cdef Py_ssize_t o = x * g.sx
@@ -411,69 +353,26 @@ cdef class Kernel:
                     top = self.part2[x]
         return step, top
 
-    cdef double dot(self, const float* a, const float* b) noexcept nogil:
+    def apply(self, float[:, :, ::1] p, const float[:, :, ::1] zero, float[:, :, ::1] q):
+        """q = -A p for the linear part; fills the ghosts of p. `zero` is an empty right side."""
+        with nogil:
+            self.wrap_all(&p[0, 0, 0])
+            defect(&self.g, &p[0, 0, 0], &zero[0, 0, 0], &q[0, 0, 0])
+
+    def dot(self, const float[:, :, ::1] a, const float[:, :, ::1] b):
+        """Sum of a b over the voxels, plane by plane in double."""
         cdef Grid* g = &self.g
         cdef int x, y, z
-        cdef Py_ssize_t o
         cdef double total = 0
-        for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
-            self.part[x] = 0
-            for y in range(1, g.ny + 1):
-                o = x * g.sx + y * g.sy + 1
-                for z in range(g.nz):
-                    self.part[x] += <double>a[o + z] * b[o + z]
-        for x in range(1, g.nx + 1):
-            total += self.part[x]
-        return total
-
-    def conjugate(self, float[:, :, ::1] d, float[:, :, ::1] p, float[:, :, ::1] q,
-                  const float[:, :, ::1] zero, double reduction, int limit, bint jacobi):
-        """Flexible conjugate gradients on A d = b, preconditioned by the cycle or the diagonal.
-
-        x ends as the answer and b as its residual. Returns iterations and reached reduction;
-        a negative curvature or a NaN ends the loop at the last good answer.
-        """
-        cdef Grid* g = &self.g
-        cdef Py_ssize_t i, n = d.shape[0] * d.shape[1] * d.shape[2]
-        cdef float* dd = &d[0, 0, 0]
-        cdef float* pp = &p[0, 0, 0]
-        cdef float* qq = &q[0, 0, 0]
-        cdef double rz, old = 0, pq = 0, beta, first, norm
-        cdef float alpha = 0
-        cdef int count = 0
         with nogil:
-            memset(dd, 0, n * sizeof(float))
-            first = self.dot(g.b, g.b)
-            norm = first
-            while count < limit and norm > reduction * reduction * first:
-                if jacobi:
-                    for i in range(n):
-                        g.x[i] = g.b[i] * g.dinv[i]
-                else:
-                    self.run_cycle()
-                rz = self.dot(g.b, g.x)
-                if not rz > 0:
-                    break
-                # Polak-Ribiere: exact for a cycle that is only nearly symmetric.
-                beta = -alpha * self.dot(g.x, qq) / old if count else 0
-                for i in range(n):
-                    pp[i] = g.x[i] + (<float>beta * pp[i] if count else 0)
-                self.wrap_all(pp)
-                defect(g, pp, &zero[0, 0, 0], qq)
-                for i in range(n):
-                    qq[i] = -qq[i]
-                pq = self.dot(pp, qq)
-                if not pq > 0:
-                    break
-                old = rz
-                alpha = <float>(self.dot(pp, g.b) / pq)
-                for i in range(n):
-                    dd[i] += alpha * pp[i]
-                    g.b[i] -= alpha * qq[i]
-                norm = self.dot(g.b, g.b)
-                count += 1
-            memcpy(g.x, dd, n * sizeof(float))
-        return count, (norm / first) ** 0.5 if first > 0 else 0.0
+            for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
+                self.part[x] = 0
+                for y in range(1, g.ny + 1):
+                    for z in range(1, g.nz + 1):
+                        self.part[x] += <double>a[x, y, z] * b[x, y, z]
+            for x in range(1, g.nx + 1):
+                total += self.part[x]
+        return total
 
 
 cdef inline double linearise_row(const Grid* g, double* t, const double* c, const float* u,

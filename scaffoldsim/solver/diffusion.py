@@ -197,10 +197,13 @@ class Diffusion:
         checked = self._array(values, name)
         if np.ndim(checked) == 0:
             checked = np.full(self.shape, checked)
-        if _diffusion.load_field(checked, 1.0, self._grid.mask, self._c):
+        self._load(checked, 1.0, name)
+        return checked
+
+    def _load(self, values: Array, scale: float, name: str) -> None:
+        if _diffusion.load_field(values, scale, self._grid.mask, self._c):
             raise ValueError(f"{name} is negative or not finite in some pore voxel; it must be "
                              ">= 0 in mol/m3 (fill voxels that were opened since).")
-        return checked
 
     def _held(self, fixed: Any) -> tuple[Any, Any]:
         """Interior voxels of held value (None if there are none) and the values."""
@@ -265,12 +268,11 @@ class Diffusion:
                      if k is not None), default=0.0)
         if held is not None:
             level = max(level, float(values[held].max()))
+        start = before
         if initial is not None:
-            start = self._field(initial, "initial")
-        elif before is not None:
-            start = before
-        else:
-            start = None
+            start = self._array(initial, "initial")
+            if np.ndim(start) == 0:
+                start = self._field(start, "initial")
         settled = None
         if before is None:
             settled = self._pockets.settle(source, decay, uptake, held)
@@ -295,7 +297,7 @@ class Diffusion:
             if np.ndim(field) == 0:
                 np.multiply(self._grid.mask, field * scale, out=self._c)
             else:
-                _diffusion.load_field(field, scale, self._grid.mask, self._c)
+                self._load(field, scale, "initial")
             hold()
             wrap(self._c, self._grid.periodic)
 
@@ -309,6 +311,8 @@ class Diffusion:
         if plain:
             self._face_reference = reference
         if reference == 0:
+            if start is not None:
+                load(start)
             load(0.0)
             residual, cycles = 0.0, 0
         else:

@@ -129,17 +129,15 @@ class Newton:
         self, equation: Equation, reference: float, tolerance: float, history: list[float]
     ) -> int | None:
         kernel, curved = self.grid.kernel, equation.uptake.size > 0
-        if not self._work:
-            self._work = [np.zeros_like(self.grid.x) for _ in range(4)]
         spent, last = len(history) - 1, math.inf
         history.append(self.residual(equation) / reference)
         for _ in range(MAX_NEWTON):
             kernel.restrict_sinks()
-            count, reached = kernel.conjugate(*self._work, KRYLOV_REDUCTION, MAX_KRYLOV, False)
+            count, reached = self._conjugate(MAX_KRYLOV, jacobi=False)
             spent += count
             if not reached <= KRYLOV_REDUCTION:
                 self.residual(equation)
-                count, reached = kernel.conjugate(*self._work, KRYLOV_REDUCTION, MAX_JACOBI, True)
+                count, reached = self._conjugate(MAX_JACOBI, jacobi=True)
                 spent += count
             step, top = kernel.update(self.c, curved)
             history.append(self.residual(equation) / reference)
@@ -149,3 +147,40 @@ class Newton:
             if not math.isfinite(history[-1]):
                 break
         return None
+
+    def _conjugate(self, limit: int, *, jacobi: bool) -> tuple[int, float]:
+        """Conjugate gradients on A x = b; returns iterations and the reduction reached.
+
+        b ends as the residual of x. A negative curvature or a NaN ends the loop at the last good
+        answer. Polak and Ribiere's form of the direction is exact even for a preconditioner that
+        is only nearly symmetric, as the cycle on an odd ring is.
+        """
+        grid, kernel = self.grid, self.grid.kernel
+        if not self._work:
+            self._work = [np.zeros_like(grid.x) for _ in range(4)]
+        answer, direction, image, zero = self._work
+        answer[...] = 0.0
+        direction[...] = 0.0
+        first = now = kernel.dot(grid.b, grid.b)
+        length, before, count = 0.0, 1.0, 0
+        while count < limit and now > KRYLOV_REDUCTION**2 * first:
+            if jacobi:
+                np.multiply(grid.b, grid.dinv, out=grid.x)
+            else:
+                kernel.cycle()
+            slope = kernel.dot(grid.b, grid.x)
+            # `image` holds -A direction, hence the sign.
+            turn = length * kernel.dot(grid.x, image) / before if count else 0.0
+            direction *= np.float32(turn)
+            direction += grid.x
+            kernel.apply(direction, zero, image)
+            curvature = -kernel.dot(direction, image)
+            if not (slope > 0 and curvature > 0):
+                break
+            length, before = kernel.dot(direction, grid.b) / curvature, slope
+            answer += np.float32(length) * direction
+            grid.b += np.float32(length) * image
+            now = kernel.dot(grid.b, grid.b)
+            count += 1
+        grid.x[...] = answer
+        return count, math.sqrt(now / first) if first > 0 else 0.0
