@@ -75,7 +75,7 @@ cdef inline void paint_segment(int32_t* out, uint8_t* free, int first, int last,
         at = free + (first >> 3)
         shift = first & 7
         word = load_bits(at) >> shift & (<uint64_t> 0xFFFFFFFFFFFFFFFF) >> (64 - length)
-        if word:  # seldom: most stretches of a later ball are painted already
+        if word:
             store_bits(at, load_bits(at) ^ word << shift)
             while word:
                 out[first + lowest_bit(word)] = R
@@ -104,20 +104,33 @@ cdef inline void paint_line(int32_t* out, uint8_t* free, int Z, int h, int nz, i
 
 
 cdef inline void paint_plane(int32_t* out, uint8_t* free, int m, int Y, int Z, int ny, int nz,
-                             int bytes, int wrap_y, int wrap_z, const int32_t* half, int R) noexcept nogil:
+                             int bytes, int wrap_y, int wrap_z, const int32_t* half,
+                             int R) noexcept nogil:
     """Paint the disc of squared radius m that a ball cuts from one plane of constant x."""
-    cdef int h = half[m], low = -h, high = h, dy, y
+    cdef int h = half[m], low = -h, high = h, dy, y, first
+    cdef int inside = Z - h >= 0 and Z + h < nz and h <= 28
+    cdef uint64_t word
+    cdef uint8_t* at
     if wrap_y:
         # a ball wider than the period meets each line once, through its nearest image
-        if low < -(ny // 2):
-            low = -(ny // 2)
-        if high > (ny - 1) // 2:
-            high = (ny - 1) // 2
+        low = max(low, -(ny // 2))
+        high = min(high, (ny - 1) // 2)
+        inside = inside and Y + low >= 0 and Y + high < ny
     else:
-        if low < -Y:
-            low = -Y
-        if high > ny - 1 - Y:
-            high = ny - 1 - Y
+        low = max(low, -Y)
+        high = min(high, ny - 1 - Y)
+    if inside:
+        # the usual case, in the fewest instructions: each line is one stretch of at most 57 bits
+        free += <Py_ssize_t> (Y + low) * bytes
+        for dy in range(low, high + 1):
+            h = half[m - dy * dy]
+            first = Z - h
+            at = free + (first >> 3)
+            word = load_bits(at) >> (first & 7) & (<uint64_t> 0xFFFFFFFFFFFFFFFF) >> (63 - 2 * h)
+            if word:  # seldom: most stretches of a later ball are painted already
+                paint_segment(out + <Py_ssize_t> (Y + dy) * nz, free, first, first + 2 * h, R)
+            free += bytes
+        return
     for dy in range(low, high + 1):
         y = Y + dy
         if y < 0:

@@ -21,7 +21,7 @@ from scaffoldsim.scaffold.thickness import Bools, Floats, squared_distance
 from scaffoldsim.units import format_si
 
 _TOLERANCE = 0.02  # of the mean pore size; contract
-_GOOD = 0.01  # within this no further correction is tried
+_GOOD = 0.0125  # within this no further correction is tried
 _CORRECTIONS = 4
 _LEAST_PERIODS = 1.9  # on an axis that is not periodic: two, less what the corrections may add
 _LEAST_WRAPPED = 0.95  # on a periodic axis: one, likewise
@@ -30,18 +30,18 @@ _BYTES_PER_VOXEL = 32  # field, distances, radii, pointers, pieces at the peak o
 _SLAB = 16  # planes evaluated at a time
 
 
-class Infeasible(ValueError):
+class Infeasible(ValueError):  # noqa: N818 - what it says of the design
     """A design that cannot be built.
 
     Attributes
     ----------
-    problems : list of str
-        Each with the reason, the value it would have, and what to change.
+    reasons : list of str
+        Each with the value it would have, and what to change.
     """
 
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = list(problems)
-        super().__init__("\n".join(self.problems))
+    def __init__(self, reasons: list[str]) -> None:
+        self.reasons = list(reasons)
+        super().__init__("\n".join(self.reasons))
 
 
 @dataclass(frozen=True)
@@ -174,9 +174,10 @@ def unit_cell(name: str, porosity: float) -> UnitCell:
 
 def _level(values: Floats, porosity: float) -> float:
     """The t for which φ < t holds in a share 1 − porosity of the voxels, never in more."""
-    keep = int(math.floor(values.size * (1 - porosity) + 1e-6))
+    keep = math.floor(values.size * (1 - porosity) + 1e-6)
     keep = min(max(keep, 1), values.size - 1)
-    low, high = np.partition(values.ravel(), (keep - 1, keep))[[keep - 1, keep]].astype(float)
+    sorted_around = np.partition(values.ravel(), (keep - 1, keep))
+    low, high = float(sorted_around[keep - 1]), float(sorted_around[keep])
     if low == high:  # as many voxels share this value: leave all of them to the pores
         below = values[values < high]
         if not below.size:
@@ -241,17 +242,20 @@ def solve(
     if problems:
         raise Infeasible(problems)
 
-    tried: list[tuple[float, float, Built]] = []
+    tried: list[tuple[float, Built]] = []
     for _ in range(_CORRECTIONS):
-        built = _build(family, length, cell.pore * length, porosity, size, voxel, periodic, threads)
-        if any(built.implicit.period == other.implicit.period for _, _, other in tried):
-            break
-        tried.append((length, built.pore_size, built))
+        implicit = _lay(family, length, size, voxel, periodic)
+        if any(implicit == other.implicit for _, other in tried):
+            break  # every axis is periodic, and rounds to the same periods again
+        built = _build(implicit, cell.pore * length, porosity, threads)
+        tried.append((length, built))
         if abs(built.pore_size / pore_size - 1) <= _GOOD and _kept(built, criteria):
             break
         length *= (_aim(pore_size, criteria) / built.pore_size) ** (1 / _exponent(tried))
 
-    _, reached, built = min(tried, key=lambda t: (not _kept(t[2], criteria), abs(t[1] / pore_size - 1)))
+    _, built = min(
+        tried, key=lambda t: (not _kept(t[1], criteria), abs(t[1].pore_size / pore_size - 1))
+    )
     problems = _result_problems(family, built, pore_size, voxel, solid, criteria)
     if problems:
         raise Infeasible(problems)
@@ -259,47 +263,53 @@ def solve(
     return built
 
 
-def _build(
+def _lay(
     family: Family,
     length: float,
-    pore: float,
-    porosity: float,
     size: tuple[float, float, float],
     voxel: float,
     periodic: tuple[bool, bool, bool],
-    threads: int | None,
-) -> Built:
-    """The geometry with unit cells of `length`, and its mean pore size."""
+) -> Implicit:
+    """Lay unit cells of `length` over the box: whole voxels, and whole periods where it wraps."""
     shape, period = [], []
     for edge, wraps in zip(size, periodic, strict=True):
         repeats = max(1, round(edge / length)) if wraps else 0
         shape.append(max(1, round((repeats * length if wraps else edge) / voxel)))
         period.append(shape[-1] * voxel / repeats if wraps else length)
     grid = Grid((shape[0], shape[1], shape[2]), voxel, periodic)
+    return Implicit(family, grid, (period[0], period[1], period[2]))
+
+
+def _build(implicit: Implicit, pore: float, porosity: float, threads: int | None) -> Built:
+    """The geometry with this porosity, and its mean pore size; `pore` is about what it will be."""
+    grid = implicit.grid
     # A ball over a voxel at the face has its centre within a radius of it; .75 of the mean
     # diameter covers nearly all of them, and twice as much moves the mean by less than .1 %.
-    reach = math.ceil(0.75 * pore / voxel)
-    margin = tuple(0 if wraps else reach for wraps in periodic)
+    reach = math.ceil(0.75 * pore / grid.voxel)
+    x, y, z = (0 if wraps else reach for wraps in grid.periodic)
+    margin = (x, y, z)
     require_memory(
         math.prod(n + 2 * m for n, m in zip(grid.shape, margin, strict=True)) * _BYTES_PER_VOXEL,
         f"A scaffold of {grid.n_voxels:.3g} voxels",
     )
-    implicit = Implicit(family, grid, (period[0], period[1], period[2]))
     values = implicit.values()
     level = _level(values, porosity)
-    around = (margin[0], margin[1], margin[2])
     pore_size = mean_thickness(
-        implicit.values(around) >= level, voxel=voxel, periodic=periodic, margin=around,
+        implicit.values(margin) >= level,
+        voxel=grid.voxel,
+        periodic=grid.periodic,
+        margin=margin,
         threads=threads,
     )
-    return Built(implicit, level, values < level, values, around, pore_size)
+    return Built(implicit, level, values < level, values, margin, pore_size)
 
 
-def _exponent(tried: list[tuple[float, float, Built]]) -> float:
-    """d log(pore size) / d log(cell size): 1 in free space, by the secant once two are known."""
+def _exponent(tried: list[tuple[float, Built]]) -> float:
+    """The slope d log(pore size) / d log(cell size): 1, and the secant once two are known."""
     if len(tried) < 2:
         return 1.0
-    (a, pore_a, _), (b, pore_b, _) = tried[-2:]
+    (a, first), (b, second) = tried[-2:]
+    pore_a, pore_b = first.pore_size, second.pore_size
     if a == b or pore_a == pore_b:
         return 1.0
     return min(max(math.log(pore_b / pore_a) / math.log(b / a), 0.5), 2.0)
@@ -319,15 +329,20 @@ def _kept(built: Built, criteria: str) -> bool:
 
 
 def _wall_problems(
-    family: Family, cell: UnitCell, length: float, porosity: float, pore_size: float, voxel: float,
+    family: Family,
+    cell: UnitCell,
+    length: float,
+    porosity: float,
+    pore_size: float,
+    voxel: float,
     solid: str,
 ) -> list[str]:
     wall = cell.wall * length
     if solid == "fraction" or wall >= voxel:
         return []
     return [
-        f"{family.title}: at {porosity:.4g} porosity and {format_si(pore_size, 'm')} pores the walls "
-        f"are {wall * 1e6:.0f} um = {wall / voxel:.1f} voxels of {format_si(voxel, 'm')}; at least "
+        f"{family.title}: at {100 * porosity:.4g} % porosity and {format_si(pore_size, 'm')} pores "
+        f"the walls are {wall * 1e6:.0f} um = {wall / voxel:.1f} voxels of {format_si(voxel, 'm')}; at least "
         f"1 is needed, 2 advised. Use solid: fraction, or a thicker family, or larger pores "
         f"(voxel <= {wall / 2 * 1e6:.1f} um for build and measure alone)."
     ]
@@ -347,8 +362,8 @@ def _criteria_problems(
         )
     if not low <= pore_size <= high:
         found.append(
-            f"{family.title}: pores of {format_si(pore_size, 'm')} asked; criterion C4 needs a mean "
-            f"local thickness of {low * 1e6:.0f} to {high * 1e6:.0f} um. Ask for a size in that "
+            f"{family.title}: pores of {format_si(pore_size, 'm')} asked; criterion C4 needs a "
+            f"mean local thickness of {low * 1e6:.0f} to {high * 1e6:.0f} um. Ask for a size in that "
             "range, or set criteria: report."
         )
     return found
@@ -358,8 +373,8 @@ def _piece_problems(family: Family, cell: UnitCell, porosity: float) -> list[str
     if cell.whole >= _WHOLE:
         return []
     return [
-        f"{family.title}: at {porosity:.4g} porosity the solid falls into pieces (the largest holds "
-        f"{cell.whole:.0%} of it on 2 x 2 x 2 periods; {_WHOLE:.0%} is needed). Use a lower "
+        f"{family.title}: at {100 * porosity:.4g} % porosity the solid falls into pieces (the "
+        f"largest holds {cell.whole:.0%} of it on 2 x 2 x 2 periods; {_WHOLE:.0%} is needed). Use a lower "
         "porosity, or a sheet family such as gyroid_sheet."
     ]
 
@@ -433,8 +448,8 @@ def _notes(
     wall = cell.wall * math.fsum(period) / 3
     if wall < 2 * voxel:
         notes.append(
-            f"Walls are {wall * 1e6:.0f} um = {wall / voxel:.1f} voxels; 2 are advised: topology and "
-            "area of the walls are uncertain."
+            f"Walls are {wall * 1e6:.0f} um = {wall / voxel:.1f} voxels; 2 are advised: topology "
+            "and area of the walls are uncertain."
         )
     if family.sheet:
         notes.append("A sheet parts two pore networks that never meet: seed cells in both.")

@@ -1,8 +1,10 @@
 """The box of voxels everything stands on, and what lies beyond its faces."""
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
@@ -13,8 +15,19 @@ from scaffoldsim.schema import Section
 _MOST_VOXELS = 2**31 - 1  # a voxel is addressed by an int32
 
 
-class TooLarge(ValueError):
+class TooLarge(ValueError):  # noqa: N818 - what it says of the input
     """More voxels, or more memory, than there can be."""
+
+
+def free_memory() -> int:
+    """Memory that is available, bytes; the whole memory where the system does not say."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def require_memory(needed: float, what: str) -> None:
@@ -25,13 +38,11 @@ def require_memory(needed: float, what: str) -> None:
     TooLarge
         With both numbers.
     """
-    import psutil
-
-    free = psutil.virtual_memory().available
+    free = free_memory()
     if needed > free:
         raise TooLarge(
-            f"{what} needs about {needed / 1e9:.3g} GB of memory, and {free / 1e9:.3g} GB are free. "
-            "Take a coarser voxel or a smaller size."
+            f"{what} needs about {needed / 1e9:.3g} GB of memory, and {free / 1e9:.3g} GB are free."
+            " Take a coarser voxel or a smaller size."
         )
 
 

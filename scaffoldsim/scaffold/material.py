@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
+from pydantic import Field
+
 from scaffoldsim.schema import Entry, Parameter, Section, Unit
 
 Share = Annotated[Parameter, Unit("", ge=0, le=1)]
@@ -82,7 +84,7 @@ class Material(Entry):
     osteoconductivity: Annotated[Parameter, Unit("", ge=0, le=5)]
     immunogenicity: Share
     bmp2_equivalent: Annotated[Parameter, Unit("kg/m^3", ge=0, le=1e-2, show="ng/mL")]
-    releases: list[Literal["acid", "calcium", "strontium"]] = []
+    releases: list[Literal["acid", "calcium", "strontium"]] = Field(default_factory=list)
     degradation: Degradation
     published_porosity: Share
     published_pore_size: Annotated[Parameter, Unit("m", ge=1e-6, le=1e-2, show="um")]

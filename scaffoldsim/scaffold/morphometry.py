@@ -42,8 +42,9 @@ MIN_POROSITY = 0.90
 PORE_RANGE = (300e-6, 1200e-6)
 
 _DEFINITION = (
-    "Volume-weighted mean local thickness of the pore phase (as Tb.Sp): each pore voxel counts with "
-    "the diameter of the largest ball that fits in the pores and covers it, found exactly on voxels."
+    "Volume-weighted mean local thickness of the pore phase (as Tb.Sp): each pore voxel counts "
+    "with the diameter of the largest ball that fits in the pores and covers it, found exactly on "
+    "voxels."
 )
 _SHARE = 0.01  # of the pore volume: a smaller piece is a closed bubble or a corner, no network
 _CRITERION = "C4"
@@ -161,12 +162,16 @@ def judge(porosity: float, pore_size: float) -> list[Criterion]:
     low, high = PORE_RANGE
     return [
         Criterion(
-            f"{_CRITERION} porosity", porosity, f">= {MIN_POROSITY:.2f}",
+            f"{_CRITERION} porosity",
+            porosity,
+            f">= {MIN_POROSITY:.2f}",
             "pass" if porosity >= MIN_POROSITY else "fail",
         ),
         Criterion(
-            f"{_CRITERION} mean pore size (um)", pore_size * 1e6,
-            f"{low * 1e6:.0f} to {high * 1e6:.0f}", "pass" if low <= pore_size <= high else "fail",
+            f"{_CRITERION} mean pore size (um)",
+            pore_size * 1e6,
+            f"{low * 1e6:.0f} to {high * 1e6:.0f}",
+            "pass" if low <= pore_size <= high else "fail",
         ),
     ]
 
@@ -285,7 +290,8 @@ def measure(
     walls = _Sizes(
         ball_radii(
             squared_distance(solid, periodic=wraps, threads=threads),
-            periodic=wraps, threads=threads,
+            periodic=wraps,
+            threads=threads,
         )[inner],
         voxel,
     )
@@ -296,10 +302,12 @@ def measure(
     large = sizes >= _SHARE * pore_voxels
     large[0] = False
     porosity = pore_voxels / box.size
-    accessible = int(sizes[_open_pieces(networks.labels, networks.piece, networks.spans, wraps)].sum())
+    accessible = int(
+        sizes[_open_pieces(networks.labels, networks.piece, networks.spans, wraps)].sum()
+    )
     pieces = find_networks(box, periodic=wraps).sizes()[1:]
     count = int(large.sum())
-    spanning = networks.spans[large].any(axis=0) if count else np.zeros(3, bool)
+    spanning = [bool(flag) for flag in networks.spans[large].any(axis=0)]
     if count > 1:
         notes.append(
             f"The pores form {count} networks with no way between them: cells cannot cross from "
@@ -312,7 +320,9 @@ def measure(
             f"({pieces.size} pieces)."
         )
     if walls.mean() < 3 * voxel:
-        notes.append("Walls of fewer than 3 voxels: their thickness reads up to one voxel too high.")
+        notes.append(
+            "Walls of fewer than 3 voxels: their thickness reads up to one voxel too high."
+        )
 
     axes = ("x", "y", "z")
     return Morphometry(
@@ -326,7 +336,7 @@ def measure(
         pore_fraction_in_range=pores.share_within(*PORE_RANGE),
         throat_um={name: size * 1e6 for name, size in zip(axes, passing, strict=True)},
         pore_networks=count,
-        percolates={name: bool(flag) for name, flag in zip(axes, spanning, strict=True)},
+        percolates=dict(zip(axes, spanning, strict=True)),
         solid_pieces=int((pieces >= _SHARE * pieces.sum()).sum()),
         wall_thickness_mean_um=walls.mean() * 1e6,
         specific_surface_per_mm=_surface_density(solid, distance, voxel, wraps, inner) * 1e-3,
@@ -344,9 +354,9 @@ def _open_pieces(
     labels: npt.NDArray[np.integer], piece: Ints, spans: Bools, wraps: tuple[bool, bool, bool]
 ) -> Bools:
     """Which pieces are open to the outside; see `Morphometry.porosity_accessible`."""
+    reached: Bools = np.zeros(spans.shape[0], bool)
     if all(wraps):
-        return spans.any(axis=1)
-    reached = np.zeros(spans.shape[0], bool)
+        np.any(spans, axis=1, out=reached)
     for axis in range(3):
         if not wraps[axis]:
             for end in (0, -1):
@@ -390,6 +400,8 @@ def _surface_density(
     for start in range(0, level.shape[0] - 1, thick):
         slab = level[start : start + thick + 1]
         if slab.min() < 0 < slab.max():
-            vertices, faces, _, _ = marching_cubes(slab, 0.0, allow_degenerate=False)
-            area += float(mesh_surface_area(vertices, faces))
-    return area / math.prod(n - 1 for n in level.shape) / voxel
+            vertices, faces, _, _ = marching_cubes(  # type: ignore[no-untyped-call]
+                slab, 0.0, allow_degenerate=False
+            )
+            area += float(mesh_surface_area(vertices, faces))  # type: ignore[no-untyped-call]
+    return float(area / math.prod(n - 1 for n in level.shape) / voxel)

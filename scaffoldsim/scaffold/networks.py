@@ -43,7 +43,8 @@ class Networks:
 
     def members(self, wanted: Bools) -> Bools:
         """Mask of the voxels in the pieces whose entry in `wanted` (count + 1) is true."""
-        return wanted[self.piece][self.labels]
+        chosen: Bools = wanted[self.piece][self.labels]
+        return chosen
 
 
 class _Joints:
@@ -97,10 +98,7 @@ def find_networks(mask: Bools, *, periodic: Periodic = False) -> Networks:
     import cc3d
 
     wraps = per_axis(periodic)
-    # Fortran order of the transpose: cc3d then reads the array as it lies, without a copy.
-    labels = np.ascontiguousarray(
-        cc3d.connected_components(np.ascontiguousarray(mask).view(np.uint8), connectivity=6)
-    )
+    labels = cc3d.connected_components(np.ascontiguousarray(mask).view(np.uint8), connectivity=6)
     count = int(labels.max(initial=0))
     joints = _Joints(count)
     for axis in range(3):
@@ -111,8 +109,8 @@ def find_networks(mask: Bools, *, periodic: Periodic = False) -> Networks:
             for pair in np.unique(last[both] * (count + 1) + first[both]).tolist():
                 joints.join(pair // (count + 1), pair % (count + 1), axis)
     roots = [joints.root(label)[0] for label in range(count + 1)]
-    kept, piece = np.unique(np.array(roots, np.int64), return_inverse=True)
-    piece = piece.astype(np.int32)
+    kept, inverse = np.unique(np.array(roots, np.int64), return_inverse=True)
+    piece: Ints = inverse.astype(np.int32)
     spans = np.zeros((kept.size, 3), bool)
     for root, axes in joints.winds.items():
         spans[piece[root], list(axes)] = True
@@ -139,16 +137,15 @@ def throat(squared: Ints, *, periodic: Periodic = False) -> tuple[int, int, int]
     """
     radii = np.unique(squared)
     radii = radii[radii > 0]
-    passes: dict[int, Bools] = {}
+    passes: dict[int, list[bool]] = {}
     found = []
     for axis in range(3):
         low, high = -1, radii.size - 1
         while low < high:
             middle = (low + high + 1) // 2
             if middle not in passes:
-                passes[middle] = find_networks(
-                    squared >= radii[middle], periodic=periodic
-                ).spans.any(axis=0)
+                open_to = find_networks(squared >= radii[middle], periodic=periodic)
+                passes[middle] = [bool(flag) for flag in open_to.spans.any(axis=0)]
             low, high = (middle, high) if passes[middle][axis] else (low, middle - 1)
         found.append(int(radii[low]) if low >= 0 else 0)
     return found[0], found[1], found[2]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, model_validator
 
 from scaffoldsim import units
 from scaffoldsim.scaffold.families import family_names
@@ -211,7 +211,9 @@ class Scaffold:
             invert=invert,
         )
         solid = image.solid
-        grid = Grid((solid.shape[0], solid.shape[1], solid.shape[2]), image.voxel, per_axis(periodic))
+        grid = Grid(
+            (solid.shape[0], solid.shape[1], solid.shape[2]), image.voxel, per_axis(periodic)
+        )
         scaffold = cls(
             grid,
             solid,
@@ -355,7 +357,8 @@ class ScaffoldSection(Entry):
     """The ``scaffold:`` section of a configuration, and a design of the catalogue.
 
     Either `family` with `porosity`, `pore_size`, `size` and `voxel`, or `image` with `threshold`,
-    `invert` and, where the file does not say, `voxel`. See `Scaffold.design`, `Scaffold.from_image`.
+    `invert` and, where the file does not say, `voxel`. See `Scaffold.design` and
+    `Scaffold.from_image`.
     """
 
     kind: ClassVar[str] = "designs"
@@ -377,7 +380,15 @@ class ScaffoldSection(Entry):
     ) = None
     voxel: Annotated[float, Unit("m", ge=1e-7, le=1e-3, show="um")] | None = None
     solid: SolidKind = "binary"
-    criteria: Criteria = Field("enforce")
+    criteria: Criteria
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_criteria(cls, data: Any) -> Any:
+        """A design has to keep criterion C4, an image is judged by it, unless said otherwise."""
+        if isinstance(data, dict) and data.get("criteria") is None:
+            return {**data, "criteria": "enforce" if data.get("image") is None else "report"}
+        return data
 
     def voxel_edge(self) -> float:
         """Edge of a voxel, m; of an image without one, what the file says."""
@@ -426,8 +437,8 @@ class ScaffoldSection(Entry):
             if self.porosity is not None and self.porosity < MIN_POROSITY:
                 yield (
                     ("porosity",),
-                    f"{float(self.porosity):g} is below {MIN_POROSITY:.2f}, the least that criterion "
-                    "C4 allows; set criteria: report to build it all the same",
+                    f"{float(self.porosity):g} is below {MIN_POROSITY:.2f}, the least that "
+                    "criterion C4 allows; set criteria: report to build it all the same",
                 )
             if self.pore_size is not None and not low <= self.pore_size <= high:
                 yield (

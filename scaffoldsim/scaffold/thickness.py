@@ -33,8 +33,11 @@ def per_axis(periodic: Periodic) -> tuple[bool, bool, bool]:
 def thread_count(threads: int | None) -> int:
     """Threads to use: as asked, or every core this process may use."""
     if threads is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (
-            os.cpu_count() or 1)
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else (os.cpu_count() or 1)
+        )
     if threads < 1:
         raise ValueError(f"threads: {threads} is not at least 1")
     return int(threads)
@@ -86,7 +89,9 @@ def squared_distance(
     while True:
         padded = np.pad(mask, [(int(m), int(m)) for m in margin], mode="wrap")
         found = edt.edtsq(padded.view(np.uint8), black_border=False, parallel=thread_count(threads))
-        inner = found[tuple(slice(int(m), int(m) + int(n)) for m, n in zip(margin, size, strict=True))]
+        inner = found[
+            tuple(slice(int(m), int(m) + int(n)) for m, n in zip(margin, size, strict=True))
+        ]
         largest = float(inner.max())
         if not math.isfinite(largest):
             wanted = size // 2 + 1
@@ -159,8 +164,14 @@ def ball_radii(squared: Ints, *, periodic: Periodic = False, threads: int | None
     index, radius = index[order], np.ascontiguousarray(radius[order])
     centre = np.array(np.unravel_index(index, shape), dtype=np.int32)
     _thickness.paint_balls(
-        centre, radius, _half_chords(largest), wraps, _bits(squared > 0), out,
-        min(_SLABS, shape[0]), count,
+        centre,
+        radius,
+        _half_chords(largest),
+        wraps,
+        _bits(squared > 0),
+        out,
+        min(_SLABS, shape[0]),
+        count,
     )
     return out
 
@@ -225,7 +236,9 @@ def as_mask(mask: npt.ArrayLike) -> Bools:
     """`mask` as a three-dimensional array of bools with at least one voxel."""
     array = np.asarray(mask)
     if array.ndim != 3 or array.size == 0:
-        raise ValueError(f"mask: an array of shape {array.shape}; three axes with voxels are needed")
+        raise ValueError(
+            f"mask: an array of shape {array.shape}; three axes with voxels are needed"
+        )
     if array.dtype != bool:
         raise ValueError(f"mask: an array of {array.dtype}; bool is needed, e.g. image > 63")
     return np.ascontiguousarray(array)

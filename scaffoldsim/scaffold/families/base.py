@@ -39,6 +39,12 @@ class Family(ABC):
     sheet: ClassVar[bool] = False
     metric: ClassVar[bool] = False
 
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
     @abstractmethod
     def field(self, u: Floats, v: Floats, w: Floats) -> Floats:
         """φ at the positions (u, v, w) in unit cells; arrays that broadcast together."""

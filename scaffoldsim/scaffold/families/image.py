@@ -24,8 +24,17 @@ _MOST_COMPRESSED = 1100  # deflate cannot exceed 1032 : 1; a file that claims mo
 _BYTES_PER_VOXEL = 12
 _BINS = 256  # of the Otsu histogram of images that do not hold small integers
 _IMAGEJ_UNITS = {
-    "micron": 1e-6, "microns": 1e-6, "um": 1e-6, "µm": 1e-6, "μm": 1e-6, "\\u00b5m": 1e-6,
-    "nm": 1e-9, "mm": 1e-3, "cm": 1e-2, "m": 1.0, "inch": 0.0254,
+    "micron": 1e-6,
+    "microns": 1e-6,
+    "um": 1e-6,
+    "µm": 1e-6,
+    "μm": 1e-6,
+    "\\u00b5m": 1e-6,
+    "nm": 1e-9,
+    "mm": 1e-3,
+    "cm": 1e-2,
+    "m": 1.0,
+    "inch": 0.0254,
 }
 
 
@@ -100,7 +109,9 @@ def read_image(
         if not math.isfinite(limit):
             raise ValueError(f"threshold: {threshold!r} is not a finite number")
         if threshold == "otsu":
-            notes.append(f"Otsu's threshold is {limit:g}: solid is value {'<=' if invert else '>'} it.")
+            notes.append(
+                f"Otsu's threshold is {limit:g}: solid is value {'<=' if invert else '>'} it."
+            )
         solid = np.empty((nz, ny, nx), bool)
         for z, plane in enumerate(planes):
             np.greater(plane, limit, out=solid[z])
@@ -110,8 +121,8 @@ def read_image(
     if filled in (0, solid.size):
         low, high = planes.extremes()
         raise ValueError(
-            f"{file.name}: with threshold {limit:g} every voxel is {'solid' if filled else 'pore'}; "
-            f"the values go from {low:g} to {high:g}. Choose a threshold in between."
+            f"{file.name}: with threshold {limit:g} every voxel is "
+            f"{'solid' if filled else 'pore'}; the values go from {low:g} to {high:g}. Choose a threshold in between."
         )
     return Image(np.ascontiguousarray(solid.transpose(2, 1, 0)), edge, limit, notes)
 
@@ -167,7 +178,9 @@ def _volume(file: Path, tiff: TiffFile) -> TiffPageSeries:
     if "C" in axes and shape[axes.index("C")] > 1:
         raise ValueError(f"{file.name}: has {shape[axes.index('C')]} channels; one is needed")
     if len(shape) < 3 or shape[-3] < 2:
-        raise ValueError(f"{file.name}: is one plane, {' x '.join(map(str, shape))}; a stack is needed")
+        raise ValueError(
+            f"{file.name}: is one plane, {' x '.join(map(str, shape))}; a stack is needed"
+        )
     if math.prod(shape[:-3]) != 1:
         raise ValueError(f"{file.name}: has axes {axes} of {shape}; a single volume is needed")
     if dtype is None or dtype.kind not in "buif":
@@ -176,7 +189,7 @@ def _volume(file: Path, tiff: TiffFile) -> TiffPageSeries:
 
 
 def _check_claim(file: Path, tiff: TiffFile, series: TiffPageSeries) -> None:
-    """Compare the size the header claims with the size of the file, before anything is allocated."""
+    """Compare the size the header claims with that of the file, before anything is allocated."""
     claimed = math.prod(series.shape) * np.dtype(series.dtype).itemsize
     packed = math.ceil(math.prod(series.shape) * series.keyframe.bitspersample / 8)
     there = file.stat().st_size
@@ -214,9 +227,13 @@ class _Planes:
                     raise ValueError(f"{self.file.name}: page {z} is missing")
                 plane = page.asarray()
             if plane.shape != self.shape[1:]:
-                raise ValueError(f"{self.file.name}: page {z} is of {plane.shape}, not {self.shape[1:]}")
+                raise ValueError(
+                    f"{self.file.name}: page {z} is of {plane.shape}, not {self.shape[1:]}"
+                )
             if self.dtype.kind == "f" and not np.isfinite(plane).all():
-                raise ValueError(f"{self.file.name}: page {z} holds values that are not finite (NaN)")
+                raise ValueError(
+                    f"{self.file.name}: page {z} holds values that are not finite (NaN)"
+                )
             self._low = min(self._low, float(plane.min()))
             self._high = max(self._high, float(plane.max()))
             yield plane
@@ -258,24 +275,31 @@ def _otsu(planes: _Planes) -> float:
         centres = (edges[1:] + edges[:-1]) / 2
     low, high = planes.extremes()
     if low == high:
-        raise ValueError(f"{planes.file.name}: every voxel has the value {low:g}: no solid can be told")
+        raise ValueError(
+            f"{planes.file.name}: every voxel has the value {low:g}: no solid can be told"
+        )
     used = np.flatnonzero(counts)
     part = slice(used[0], used[-1] + 1)
-    return float(threshold_otsu(hist=(counts[part], centres[part])))
+    found = threshold_otsu(hist=(counts[part], centres[part]))  # type: ignore[no-untyped-call]
+    return float(found)
 
 
 def _spacing(file: Path, tiff: TiffFile, notes: list[str]) -> float:
     """Edge of the voxels from the file's own words, m."""
     found = _ome_spacing(tiff) or _imagej_spacing(tiff) or _plain_spacing(tiff)
     if found is None:
-        raise ValueError(f"{file.name}: does not say how large a voxel is; give it, e.g. voxel: 20 um")
+        raise ValueError(
+            f"{file.name}: does not say how large a voxel is; give it, e.g. voxel: 20 um"
+        )
     least, greatest = min(found), max(found)
     if not (math.isfinite(greatest) and least > 0):
-        raise ValueError(f"{file.name}: names an impossible voxel of {found}; give the voxel yourself")
+        raise ValueError(
+            f"{file.name}: names an impossible voxel of {found}; give the voxel yourself"
+        )
     if greatest > 1.01 * least:
         raise ValueError(
-            f"{file.name}: voxels of {' x '.join(f'{edge * 1e6:.4g}' for edge in found)} um are not "
-            "cubes; resample it, or give the voxel if the file is wrong"
+            f"{file.name}: voxels of {' x '.join(f'{edge * 1e6:.4g}' for edge in found)} um are "
+            "not cubes; resample it, or give the voxel if the file is wrong"
         )
     notes.append(f"Voxel of {found[0] * 1e6:.6g} um, from the file.")
     return found[0]
@@ -285,7 +309,7 @@ def _resolution(tiff: TiffFile) -> tuple[float, float] | None:
     """Pixels per unit along x and y."""
     values = []
     for name in ("XResolution", "YResolution"):
-        tag = tiff.pages[0].tags.get(name)
+        tag = tiff.pages.first.tags.get(name)
         if tag is None or not tag.value or not tag.value[0] or not tag.value[1]:
             return None
         values.append(tag.value[0] / tag.value[1])
@@ -316,8 +340,12 @@ def _ome_spacing(tiff: TiffFile) -> tuple[float, float, float] | None:
 
 def _plain_spacing(tiff: TiffFile) -> tuple[float, float, float] | None:
     """From the resolution tags, unless they are one of the values programs write unasked."""
-    tag, pixels = tiff.pages[0].tags.get("ResolutionUnit"), _resolution(tiff)
+    tag, pixels = tiff.pages.first.tags.get("ResolutionUnit"), _resolution(tiff)
     scale = {2: 0.0254, 3: 0.01}.get(int(tag.value)) if tag is not None else None
-    if scale is None or pixels is None or (scale == 0.0254 and pixels[0] % 1 == 0 and pixels[0] <= 1200):
+    if (
+        scale is None
+        or pixels is None
+        or (scale == 0.0254 and pixels[0] % 1 == 0 and pixels[0] <= 1200)
+    ):
         return None
     return scale / pixels[0], scale / pixels[1], scale / pixels[0]

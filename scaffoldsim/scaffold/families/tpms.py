@@ -10,9 +10,10 @@ _TAU = 2 * np.pi
 
 
 def _gyroid(u: Floats, v: Floats, w: Floats) -> Floats:
-    """sin x cos y + sin y cos z + sin z cos x, with x = 2π u and so on (Schoen 1970)."""
+    """The sum sin x cos y + sin y cos z + sin z cos x, with x = 2π u and so on (Schoen 1970)."""
     x, y, z = _TAU * u, _TAU * v, _TAU * w
-    return np.sin(x) * np.cos(y) + np.sin(y) * np.cos(z) + np.sin(z) * np.cos(x)
+    g: Floats = np.sin(x) * np.cos(y) + np.sin(y) * np.cos(z) + np.sin(z) * np.cos(x)
+    return g
 
 
 def _gyroid_gradient(u: Floats, v: Floats, w: Floats) -> tuple[Floats, Floats, Floats]:
