@@ -319,11 +319,10 @@ def _validate(tree: Tree) -> Config:
         elif key in _LISTS:
             kind = list[model]  # type: ignore[valid-type]
         broken = expand(kind, tree, (key,))
-        problems += broken
-        if broken:
-            continue
         sections[key], found = _section(kind, tree, (key,))
-        problems += found
+        # an entry that was not found has been named already; its values cannot be judged
+        gone = tuple(problem.key for problem in broken)
+        problems += [*broken, *(each for each in found if not each.key.startswith(gone or "\0"))]
     if problems:
         raise ConfigError(problems)
     return Config(top, sections, tree)

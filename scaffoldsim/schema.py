@@ -188,7 +188,7 @@ class Unit:
             raise ValueError(f"{value!r} has no unit; write for example '{value} {self.show}'")
         if isinstance(value, Quantity):
             return value
-        number = units.parse(value, self.kind_of(value))
+        number = units.parse(value, self.kind_of(value), example=self.show)
         if not self.ge <= number <= self.le:
             raise ValueError(f"{value} is out of range (allowed {self.allowed})")
         return number

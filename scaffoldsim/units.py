@@ -60,7 +60,7 @@ def _dimension(quantity: Any) -> str:
     return "plain number" if text == "dimensionless" else f"quantity of {text}"
 
 
-def parse(value: str | float, unit: str) -> float:
+def parse(value: str | float, unit: str, *, example: str | None = None) -> float:
     """Return `value` as a float in `unit`.
 
     Parameters
@@ -69,6 +69,8 @@ def parse(value: str | float, unit: str) -> float:
         A text such as ``"600 um"``, or a number that is in `unit` already.
     unit
         The unit wanted, as Pint writes it; ``""`` for a plain number.
+    example
+        The unit that an error message proposes; `unit` if None.
 
     Raises
     ------
@@ -90,15 +92,16 @@ def parse(value: str | float, unit: str) -> float:
         raise UnitError(f"{value!r} is a switch, not a quantity")
     if isinstance(value, int | float):
         return float(value)
+    example = example or unit
     found = _QUANTITY.match(str(value))
     if found is None:
-        raise UnitError(f"{value!r} is not a quantity; write for example '1 {unit}'")
+        raise UnitError(f"{value!r} is not a quantity; write for example '1 {example}'")
     number, text = float(found[1]), found[2]
     if not math.isfinite(number):
         raise UnitError(f"{value!r} is too large a number")
     if not text:
         if unit:
-            raise UnitError(f"{value!r} has no unit; write for example '{found[1]} {unit}'")
+            raise UnitError(f"{value!r} has no unit; write for example '{found[1]} {example}'")
         return number
     if not _UNIT.match(text):
         raise UnitError(f"{text!r} is not a unit known here")

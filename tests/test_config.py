@@ -85,6 +85,7 @@ def test_every_problem_at_once_in_file_order(tmp_path: Path) -> None:
     path = write(tmp_path, text)
     found = problems(path, set=["cells.number=-1"])
     places = [line.split(": ")[0].removeprefix(str(path)) for line in found]
+    assert any("porosty" in line for line in problems("quickstart", set=["scaffold.porosty=1", "scaffold.material=bpc"]))
     assert places[:3] == [":2:1", ":3:1", ":4:32"]
     assert "did you mean 'seed'" in found[0]
     assert "duration" in found[1] and "[mass]" in found[1]

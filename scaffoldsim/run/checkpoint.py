@@ -41,7 +41,7 @@ def newest(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, int]] | Non
     """Return the state and counts of the newest whole checkpoint, or None if there is none."""
     for path in sorted(folder.glob("step-*.npz"), reverse=True):
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
                 data = {name: stored[name] for name in stored.files}
         except (OSError, ValueError, zipfile.BadZipFile, EOFError):
             continue  # damaged on disk: the one before it is as good, only older
