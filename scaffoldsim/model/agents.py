@@ -40,7 +40,7 @@ def _read(model: ColumnAgents, name: str, rows: Any) -> Any:
     if name in ("pos", "xyz"):
         pos = np.stack(np.unravel_index(cells.voxel[rows], model.grid.shape), axis=-1)
         return pos if name == "pos" else (pos + 0.5) * model.grid.voxel
-    return getattr(cells, "id" if name == "unique_id" else name)[rows]
+    return cells.allocated("id" if name == "unique_id" else name)[rows]
 
 
 def _write(cells: Cells, name: str, rows: Any, value: Any, line: str = "") -> None:
@@ -83,7 +83,7 @@ class Cell(mesa.Agent):  # type: ignore[misc]
     def row(self) -> int:
         """Row of the cell in the columns at this moment."""
         cells, row = self.model.cells, self._row
-        if row >= cells.n or cells.id[row] != self.unique_id:
+        if row >= cells.n or cells.allocated("id")[row] != self.unique_id:
             row = int(cells.rows_of(self.unique_id))
             if row < 0:
                 raise ReferenceError(f"cell {self.unique_id} is dead; ask .alive before use")
