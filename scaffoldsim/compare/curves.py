@@ -1,0 +1,219 @@
+"""Curves of reports as inline SVG: text stays text, and equal data gives equal bytes."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scaffoldsim import catalogue
+from scaffoldsim.compare.statistics import MARGIN, Difference
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Tol's muted set, for arms: told apart by colour-blind eyes and apart from the cell types.
+ARM_COLOURS = ("#332288", "#CC6677", "#117733", "#DDCC77", "#88CCEE", "#AA4499", "#999933")
+_STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "scaffoldsim",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#8A8F98",
+    "axes.labelcolor": "#333333",
+    "xtick.color": "#555555",
+    "ytick.color": "#555555",
+}
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve; `low` and `high` bound its band where it has one."""
+
+    label: str
+    colour: str
+    x: Array
+    y: Array
+    low: Array | None = None
+    high: Array | None = None
+    dashed: bool = False
+
+
+def type_paints() -> dict[str, tuple[str, str]]:
+    """Label and colour of each cell type, the same as in pictures."""
+    from ruamel.yaml import YAML
+
+    text = catalogue.find("scenes", "cutaway").read_text(encoding="utf-8")
+    types = YAML(typ="safe", pure=True).load(text)["cells"]["types"]
+    return {name: (str(paint["label"]), str(paint["color"])) for name, paint in types.items()}
+
+
+def curves(
+    lines: Sequence[Line],
+    *,
+    x_label: str,
+    y_label: str,
+    alt: str,
+    from_zero: bool = True,
+) -> str:
+    """Draw curves, each named at its end.
+
+    Parameters
+    ----------
+    lines : sequence of Line
+        What to draw; NaN leaves a gap, and a curve of nothing but NaN is left out.
+    x_label, y_label : str
+        Axes, with units.
+    alt : str
+        What the figure shows, for those who hear the page.
+    from_zero : bool
+        Whether the y axis starts at zero.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element, "" where there is nothing to draw.
+    """
+    drawn = [line for line in lines if np.isfinite(line.y).any()]
+    if not drawn:
+        return ""
+    figure, axes = _figure(4.6, 2.9)
+    for line in drawn:
+        if line.low is not None and line.high is not None:
+            axes.fill_between(line.x, line.low, line.high, color=line.colour, alpha=0.16, lw=0)
+        style = (0, (4, 2)) if line.dashed else "-"
+        axes.plot(line.x, line.y, color=line.colour, lw=2, ls=style)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    ends = [float(line.x[np.isfinite(line.y)][-1]) for line in drawn]
+    starts = [float(line.x[np.isfinite(line.y)][0]) for line in drawn]
+    axes.set_xlim(min(starts), max(ends) if max(ends) > min(starts) else min(starts) + 1)
+    if from_zero:
+        axes.set_ylim(bottom=0)
+        if axes.get_ylim()[1] <= 1e-12:
+            axes.set_ylim(0, 1)
+    _name_ends(axes, drawn)
+    return _svg(figure, alt)
+
+
+def stacked(lines: Sequence[Line], *, x_label: str, y_label: str, alt: str) -> str:
+    """Draw counts on top of each other, so that the upper edge is their sum."""
+    drawn = [line for line in lines if np.nansum(line.y) > 0]
+    if not drawn:
+        return ""
+    figure, axes = _figure(4.6, 2.9, right=0.2)
+    base = np.zeros_like(drawn[0].y)
+    for line in drawn:
+        top = base + np.nan_to_num(line.y)
+        axes.fill_between(
+            line.x, base, top, color=line.colour, lw=0.4, ec="white", label=line.label
+        )
+        base = top
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    axes.set_xlim(drawn[0].x[0], max(drawn[0].x[-1], drawn[0].x[0] + 1e-9))
+    axes.set_ylim(0, max(float(base.max()) * 1.05, 1e-9))
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(handles[::-1], labels[::-1], frameon=False, fontsize=8.5, loc="upper left",
+                handlelength=0.9, labelspacing=0.3)  # fmt: skip
+    return _svg(figure, alt)
+
+
+def forest(differences: Sequence[Difference], colours: dict[str, str], *, alt: str) -> str:
+    """Draw the ratios of pairs of arms with their intervals, and the margin of ±10 %."""
+    drawn = [d for d in differences if np.isfinite(d.ratio)]
+    if not drawn:
+        return ""
+    figure, axes = _figure(7.2, 0.8 + 0.36 * len(drawn), left=2.6, right=0.3)
+    axes.axvspan(np.exp(-MARGIN), np.exp(MARGIN), color="#E7EBF0", lw=0)
+    axes.axvline(1, color="#9AA0A6", lw=1)
+    for row, d in enumerate(drawn):
+        if np.isfinite(d.low):
+            axes.plot([d.low, d.high], [-row, -row], color="#333333", lw=1.8)
+        axes.plot(d.ratio, -row, "o", ms=7, color=colours.get(d.first, "#333333"))
+    axes.set_xscale("log")
+    low = min(min(d.low if np.isfinite(d.low) else d.ratio for d in drawn), 0.8)
+    high = max(max(d.high if np.isfinite(d.high) else d.ratio for d in drawn), 1.25)
+    axes.set_xlim(low / 1.1, high * 1.1)
+    ticks = [t for t in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 1, 1.25, 2, 5, 10, 20, 50, 100)
+             if low / 1.1 <= t <= high * 1.1]  # fmt: skip
+    axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    axes.minorticks_off()
+    axes.set_yticks(
+        [-row for row in range(len(drawn))],
+        [f"{_short(d.first)} ÷ {_short(d.second)}" for d in drawn],
+    )
+    axes.set_ylim(-len(drawn) + 0.4, 0.6)
+    axes.set_xlabel("ratio; shaded: within 10 %")
+    return _svg(figure, alt)
+
+
+def _figure(
+    width: float, height: float, *, left: float = 0.72, right: float = 1.06
+) -> tuple[Figure, Axes]:
+    """Make a figure with fixed margins (inches), so that figures side by side line up."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height))
+        figure.subplots_adjust(
+            left=left / width, right=1 - right / width, bottom=0.5 / height, top=1 - 0.12 / height
+        )
+        axes = figure.add_subplot()
+        axes.locator_params(nbins=6)
+        return figure, axes
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 18 else name[:17] + "…"
+
+
+def _name_ends(axes: Axes, lines: Sequence[Line]) -> None:
+    """Name each curve at its end, names that would overlap moved apart."""
+    bottom, top = axes.get_ylim()
+    step = (top - bottom) * 0.075
+    wanted = sorted(
+        (float(line.y[np.isfinite(line.y)][-1]), index) for index, line in enumerate(lines)
+    )
+    placed: list[float] = []
+    for height, _ in wanted:
+        placed.append(max(height, placed[-1] + step) if placed else height)
+    # The stack may not rise above the axes.
+    excess = max(placed[-1] - top, 0.0)
+    right = axes.get_xlim()[1]
+    reach = right - axes.get_xlim()[0]
+    for (_, index), height in zip(wanted, placed, strict=True):
+        line = lines[index]
+        axes.text(right + 0.02 * reach, height - excess, _short(line.label), color=line.colour,
+                  va="center", fontsize=8.8, clip_on=False)  # fmt: skip
+
+
+def _svg(figure: Figure, alt: str) -> str:
+    import html
+
+    import matplotlib as mpl
+
+    buffer = io.StringIO()
+    with mpl.rc_context(_STYLE):
+        figure.savefig(
+            buffer, format="svg", transparent=True,
+            metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
+        )  # fmt: skip
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    # Namespaces name addresses that a browser never visits; in HTML they are not needed.
+    text = re.sub(r'\s+xmlns(:\w+)?="[^"]*"', "", text)
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    label = html.escape(alt, quote=True)
+    return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)

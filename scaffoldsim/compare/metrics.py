@@ -1,0 +1,148 @@
+"""What a run comes to: one number per outcome, from a stored run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from scaffoldsim.run.record import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One outcome of a run.
+
+    Attributes
+    ----------
+    name : str
+        Column in tables.
+    label, unit : str
+        For people.
+    digits : int
+        Decimals that are shown.
+    scale : float
+        Factor between the stored value and the one shown (100 for per cent).
+    judged : bool
+        Whether arms are compared on it; the shape of a scaffold is shown, not judged.
+    """
+
+    name: str
+    label: str
+    unit: str
+    digits: int = 1
+    scale: float = 1.0
+    judged: bool = True
+
+    def text(self, value: float) -> str:
+        """Write the value as shown, "–" where there is none."""
+        if not math.isfinite(value):
+            return "–"
+        return f"{value * self.scale:,.{self.digits}f}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+#: In the order of the tables.
+OUTCOMES: tuple[Outcome, ...] = (
+    Outcome("cells", "Cells", "", 0),
+    Outcome("osteogenic_share", "Osteogenic share of live cells", "%", 1, 100),
+    Outcome("osteoblasts", "Osteoblasts", "", 0),
+    Outcome("adipocyte_share", "Adipocyte share of live cells", "%", 1, 100),
+    Outcome("viability", "Viability", "%", 1, 100),
+    Outcome("oxygen_p05_mM", "Oxygen, 5th percentile of the pore", "mM", 3),
+    Outcome("porosity", "Porosity", "%", 1, 100, judged=False),
+    Outcome("pore_size_um", "Pore size", "µm", 0, judged=False),
+)
+
+
+def column(table: pd.DataFrame, name: str) -> Array:
+    """Read a column as floats, NaN where the run has none: what is not modelled is not 0."""
+    if name not in table:
+        return np.full(len(table), np.nan)
+    return np.asarray(table[name], dtype=np.float64)
+
+
+def series(table: pd.DataFrame, name: str) -> Array:
+    """Return an outcome over time, from the columns of ``metrics.csv``.
+
+    Shares are of live cells: with fate, the dividing pool drains, so that counts alone mislead.
+
+    Raises
+    ------
+    ValueError
+        If the outcome is not one over time.
+    """
+    if name not in _SERIES:
+        raise ValueError(f"{name!r} has no course over time (those that have: {sorted(_SERIES)})")
+    direct = column(table, name)
+    derived = _SERIES[name](table)
+    return np.where(np.isfinite(direct), direct, derived)
+
+
+def endpoints(run: Run) -> dict[str, float]:
+    """Every outcome at the end of a run, NaN where the run does not say.
+
+    Raises
+    ------
+    ValueError
+        If the run has no row of metrics.
+
+    Examples
+    --------
+    >>> endpoints(Run("runs/a"))["viability"]  # doctest: +SKIP
+    0.98
+    """
+    table = run.metrics
+    if not len(table):
+        raise ValueError(f"{run.path} has no metrics yet (status {run.status})")
+    values = {o.name: float(series(table, o.name)[-1]) for o in OUTCOMES if o.name in _SERIES}
+    shape = run.morphometry or {}
+    porosity = shape.get("porosity")
+    if porosity is None:
+        solid = column(table, "scaffold_fraction")
+        porosity = 1 - solid[0]
+    values["porosity"] = float(porosity)
+    values["pore_size_um"] = float(shape.get("pore_size_mean_um") or math.nan)
+    return values
+
+
+def _share(*names: str) -> Callable[[pd.DataFrame], Array]:
+    def of(table: pd.DataFrame) -> Array:
+        part = np.zeros(len(table))
+        for name in names:
+            part += column(table, name)
+        live = column(table, "cells_total")
+        return _ratio(part, live)
+
+    return of
+
+
+def _viability(table: pd.DataFrame) -> Array:
+    live, dead = column(table, "cells_total"), column(table, "cells_dead")
+    both = live + dead
+    return _ratio(live, both)
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    """Divide, NaN where the whole is not above zero."""
+    ratio: Array = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    return ratio
+
+
+_SERIES: dict[str, Callable[[Any], Array]] = {
+    "cells": lambda table: column(table, "cells_total"),
+    "osteogenic_share": _share("cells_preosteoblast", "cells_osteoblast"),
+    "osteoblasts": lambda table: column(table, "cells_osteoblast"),
+    "adipocyte_share": _share("cells_adipocyte"),
+    "viability": _viability,
+    "oxygen_p05_mM": lambda table: column(table, "oxygen_p05_mM"),
+}

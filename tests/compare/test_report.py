@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import html.parser
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scaffoldsim.compare import curves, page
+from scaffoldsim.compare.curves import Line
+from scaffoldsim.compare.report import _profiles, write_report
+from scaffoldsim.run.record import Run
+from scaffoldsim.run.writers import update_manifest
+from tests.run.synthetic import write_run
+
+VOID = {"meta", "img", "br", "hr", "link", "input", "path", "use", "rect"}
+
+
+class Page(html.parser.HTMLParser):
+    """Checks that tags close, and collects what the page would fetch and what it says."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wanted: list[str] = []
+        self.words: list[str] = []
+        self.feed(path.read_text(encoding="utf-8"))
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name in {"src", "href", "xlink:href", "data", "action", "srcset"} and value:
+                self.wanted.append(value)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+@pytest.fixture
+def copy(run: Run, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(run.path, tmp_path / "copy"))
+
+
+def test_report_says_what_the_run_came_to(run: Run, copy: Path) -> None:
+    Image.fromarray(np.full((60, 80, 3), 200, np.uint8)).save(copy / "picture.png")
+    path = write_report(copy)
+    assert path == copy / "report.html"
+    read = Page(path)
+    for words in (
+        "BMSC in a synthetic gyroid net", "finished", "Osteogenic share", "601 µm", f"{1 - run.fraction.mean():.1%}".replace("%", " %"),
+        "size rounded to whole periods", "scaffoldsim run config.yaml", "98 fmol/h",
+        "20 fmol/h – 200 fmol/h", "Pattappa", "300 to 1200", "cells_chondrocyte",
+        "nothing on a patient", "day 14", "Cells by depth", "Oxygen by depth",
+    ):  # fmt: skip
+        assert words in read.text, words
+    assert [w[:22] for w in read.wanted if not w.startswith("#")] == ["data:image/webp;base64"]
+
+
+def test_report_fetches_nothing_and_escapes_what_it_was_given(copy: Path) -> None:
+    update_manifest(copy, status="finished", title="<script>alert(1)</script>")
+    text = write_report(copy).read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert "&lt;b&gt;Text&lt;/b&gt; &amp; book" in text
+    assert not re.search(r"https?://|@import|url\(\s*['\"]?[^#'\"\s]", text)
+    assert "<img" not in text  # no picture was made
+
+
+def test_report_of_equal_runs_is_equal(copy: Path) -> None:
+    first = write_report(copy).read_bytes()
+    assert write_report(copy).read_bytes() == first
+
+
+def test_report_of_an_unfinished_run_says_so(copy: Path) -> None:
+    update_manifest(copy, status="failed", error="oxygen became NaN")
+    read = Page(write_report(copy))
+    assert "This run is not finished" in read.text
+    assert "oxygen became NaN" in read.text
+
+
+def test_report_without_state_or_morphometry(copy: Path) -> None:
+    shutil.rmtree(copy / "state.zarr")
+    (copy / "morphometry.json").unlink()
+    read = Page(write_report(copy))
+    assert "Cells by depth" not in read.text
+    assert "Criteria" not in read.text
+    assert "Viability" in read.text
+
+
+def test_report_needs_a_row(copy: Path) -> None:
+    table = copy / "metrics.csv"
+    table.write_text(table.read_text().splitlines()[0] + "\n")
+    with pytest.raises(ValueError, match="nothing to report"):
+        write_report(copy)
+
+
+def test_profiles_close_with_the_run(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "r", n=70, cells=3000, days=(0, 1))
+    cells, oxygen = _profiles(run)
+    assert [line.label for line in cells] == ["day 0", "day 1"]
+    assert len(cells[0].x) == 60  # 70 layers in 60 bins
+    edges = np.linspace(0, 70, 61).round()
+    volume = np.diff(edges) * 70 * 70 * 0.02**3
+    assert (cells[1].y * 1000 * volume).sum() == pytest.approx(len(run.cells()["id"]))
+    field = run.field("oxygen")
+    np.testing.assert_allclose(oxygen[1].y[0], np.nanmean(field[:, :, 0]), rtol=1e-6)
+    assert oxygen[1].y.min() == pytest.approx(np.nanmean(field[:, :, 35]), rel=1e-3)
+
+
+def test_curves_leave_out_what_is_not_there() -> None:
+    x = np.arange(3.0)
+    nothing = Line("none", "#000000", x, np.full(3, np.nan))
+    assert curves.curves([nothing], x_label="d", y_label="y", alt="a") == ""
+    assert curves.stacked([nothing], x_label="d", y_label="y", alt="a") == ""
+    assert curves.forest([], {}, alt="a") == ""
+    drawn = curves.curves(
+        [nothing, Line("some", "#123456", x, x)], x_label="d", y_label="y", alt='a "quoted" name'
+    )
+    assert "some" in drawn
+    assert "none" not in re.sub(r"(fill|stroke)[:=]\"?\s*none", "", drawn)
+    assert 'aria-label="a &quot;quoted&quot; name"' in drawn
+
+
+def test_names_at_the_ends_do_not_touch() -> None:
+    from matplotlib.figure import Figure
+
+    axes = Figure().add_subplot()
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 10)
+    x = np.array([0.0, 1.0])
+    curves._name_ends(axes, [Line(str(k), "#000000", x, x * 0 + 9.9 + k / 100) for k in range(5)])
+    heights = sorted(text.get_position()[1] for text in axes.texts)
+    assert np.diff(heights).min() >= 0.74
+    assert heights[-1] <= 10 + 1e-9
+
+
+def test_only_sourced_numbers_are_parameters() -> None:
+    config = {
+        "a": {"value": "1 h", "mark": "read", "source": "s", "range": ["0 h", "2 h"]},
+        "b": [{"c": {"value": 2, "mark": "assumed", "source": "t"}}, 3],
+        "d": {"value": 1},
+    }
+    found = list(page.parameters(config))
+    assert [(p["key"], p["value"], p["range"]) for p in found] == [
+        ("a", "1 h", "0 h – 2 h"),
+        ("b[0].c", "2", ""),
+    ]
+
+
+def test_pictures_are_made_smaller(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((100, 3000, 3), np.uint8)).save(tmp_path / "p.png")
+    assert page.embedded(tmp_path / "p.png").startswith("data:image/webp;base64,UklGR")
+    assert page.embedded(tmp_path / "none.png") == ""
