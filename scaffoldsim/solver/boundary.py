@@ -101,10 +101,10 @@ def parse(boundary: Mapping[str, Any]) -> Boundary:
                 "for a periodic axis, x, y, z."
             )
     for axis, wrapped in enumerate(periodic):
-        for face in FACES[2 * axis : 2 * axis + 2]:
-            if wrapped and face in boundary:
+        for name in FACES[2 * axis : 2 * axis + 2]:
+            if wrapped and name in boundary:
                 raise ValueError(
-                    f"boundary has both {AXES[axis]!r}: 'periodic' and {face!r}; "
+                    f"boundary has both {AXES[axis]!r}: 'periodic' and {name!r}; "
                     "a periodic axis has no faces. Drop one of them."
                 )
     return Boundary((periodic[0], periodic[1], periodic[2]), tuple(value), tuple(exchange))

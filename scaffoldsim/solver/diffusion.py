@@ -23,8 +23,6 @@ Source: Patankar, "Numerical Heat Transfer and Fluid Flow" (1980), chapter 4; re
 from __future__ import annotations
 
 import math
-import operator
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +30,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scaffoldsim.solver import _diffusion, boundary as faces
+from scaffoldsim.solver import _diffusion
+from scaffoldsim.solver import boundary as faces
+from scaffoldsim.solver.inputs import Inputs, positive, relative_pore, thread_count
 from scaffoldsim.solver.multigrid import Multigrid, wrap
 from scaffoldsim.solver.newton import ConvergenceError, Equation, Newton
 from scaffoldsim.solver.pockets import Pockets
@@ -40,10 +40,6 @@ from scaffoldsim.solver.pockets import Pockets
 __all__ = ["ConvergenceError", "Diffusion", "Solution", "advance", "steady_state"]
 
 Array = NDArray[Any]
-
-# A relative diffusivity below this share of the largest cannot be told from a wall in single
-# precision.
-LEAST_PORE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -60,54 +56,6 @@ class Solution:
     value: NDArray[np.float64]
     residual: float
     cycles: int
-
-
-def _positive(value: Any, name: str, unit: str, *, zero: bool = False) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if isinstance(value, str) or not (math.isfinite(number) and number >= 0 and (zero or number)):
-        raise ValueError(f"{name} is {value!r}; it must be one number {'>=' if zero else '>'} 0 in "
-                         f"{unit}.")
-    return number
-
-
-def _thread_count(threads: int | None) -> int:
-    if threads is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    try:
-        count = operator.index(threads)
-    except TypeError:
-        count = 0
-    if count < 1:
-        raise ValueError(f"threads is {threads!r}; it must be a whole number >= 1, or None for all.")
-    return count
-
-
-def _relative(pore: ArrayLike) -> tuple[Array, float]:
-    """A mask (or a relative diffusivity up to 1) and the factor taken out of it."""
-    array = np.asarray(pore)
-    if array.ndim != 3 or array.size == 0:
-        raise ValueError(f"pore has shape {array.shape}; it must be (x, y, z), each at least 1.")
-    if math.prod(n + 2 for n in array.shape) >= 2**31:
-        raise ValueError(f"pore has shape {array.shape}; at most 2**31 voxels can be solved at once.")
-    if array.dtype == bool:
-        return array, 1.0
-    if array.dtype.kind not in "iuf":
-        raise ValueError(f"pore has dtype {array.dtype}; it must be bool or numbers >= 0.")
-    array = array.astype(np.float64)
-    if not np.isfinite(array).all() or array.min() < 0:
-        raise ValueError("pore holds values that are negative or not finite; it must be a bool mask "
-                         "or the relative diffusivity >= 0 of each voxel.")
-    top = float(array.max())
-    if top == 0:
-        return array > 0, 1.0
-    array /= top
-    array[array < LEAST_PORE] = 0.0
-    if np.isin(array, (0.0, 1.0)).all():
-        return array > 0, top
-    return array, top
 
 
 class Diffusion:
@@ -145,22 +93,23 @@ class Diffusion:
         boundary: Mapping[str, Any],
         threads: int | None = None,
     ) -> None:
-        relative, factor = _relative(pore)
-        voxel = _positive(voxel, "voxel", "m")
-        diffusivity = _positive(diffusivity, "diffusivity", "m2/s", zero=True) * factor
+        relative, factor = relative_pore(pore)
+        voxel = positive(voxel, "voxel", "m")
+        diffusivity = positive(diffusivity, "diffusivity", "m2/s", zero=True) * factor
         self.boundary = faces.parse(boundary)
         self.shape: tuple[int, int, int] = relative.shape
-        self._face_k = self.boundary.conductances(
-            relative.astype(np.float64), voxel, diffusivity
-        )
+        self._face_k = self.boundary.conductances(relative.astype(np.float64), voxel, diffusivity)
         self._grid = Multigrid(
-            relative, self.boundary.periodic, self._face_k, _thread_count(threads),
+            relative,
+            self.boundary.periodic,
+            self._face_k,
+            thread_count(threads),
             linked=diffusivity > 0,
         )
         self._pockets = Pockets(self._grid)
         # All rates are multiplied by this time, so that an open face has conductance one.
         self._time = voxel**2 / diffusivity if diffusivity > 0 else 1.0
-        self._solid = self._grid.mask[1:-1, 1:-1, 1:-1] == 0
+        self._inputs = Inputs(self._grid.mask[1:-1, 1:-1, 1:-1] == 0)
         self._c = np.zeros(self._grid.mask.shape)
         self._buffers: dict[str, Array] = {}
         self._newton = Newton(self._grid, self._face_k, self._c)
@@ -170,31 +119,9 @@ class Diffusion:
         levels = [level.n for level in self._grid.levels]
         return f"Diffusion({self.shape}, levels={levels}, sealed pockets={len(self._pockets)})"
 
-    # ------------------------------------------------------------------ inputs
-    def _array(self, values: Any, name: str) -> Any:
-        """A float, or a contiguous float array of this shape."""
-        array = np.asarray(values)
-        if array.dtype.kind not in "biuf":
-            raise ValueError(f"{name} is {values!r}; it must be a number or an array of numbers.")
-        if array.ndim == 0:
-            return float(array)
-        if array.shape != self.shape:
-            raise ValueError(f"{name} has shape {array.shape}; pore has {self.shape}.")
-        if array.dtype not in (np.float32, np.float64):
-            array = array.astype(np.float64)
-        return np.ascontiguousarray(array)
-
-    def _rate(self, values: Any, name: str, unit: str) -> Any:
-        checked = self._array(values, name)
-        low = checked if np.ndim(checked) == 0 else checked.min()
-        high = checked if np.ndim(checked) == 0 else checked.max()
-        if not (low >= 0 and high < math.inf):
-            raise ValueError(f"{name} is negative or not finite somewhere; it must be >= 0 in {unit}.")
-        return checked
-
     def _field(self, values: Any, name: str) -> Any:
         """A concentration: its value in the solid does not count."""
-        checked = self._array(values, name)
+        checked = self._inputs.array(values, name)
         if np.ndim(checked) == 0:
             checked = np.full(self.shape, checked)
         self._load(checked, 1.0, name)
@@ -202,24 +129,10 @@ class Diffusion:
 
     def _load(self, values: Array, scale: float, name: str) -> None:
         if _diffusion.load_field(values, scale, self._grid.mask, self._c):
-            raise ValueError(f"{name} is negative or not finite in some pore voxel; it must be "
-                             ">= 0 in mol/m3 (fill voxels that were opened since).")
-
-    def _held(self, fixed: Any) -> tuple[Any, Any]:
-        """Interior voxels of held value (None if there are none) and the values."""
-        if fixed is None:
-            return None, None
-        values = self._array(fixed, "fixed")
-        if np.ndim(values) == 0:
-            raise ValueError("fixed is one number; it must be an array with NaN where c is free.")
-        held = ~np.isnan(values) & ~self._solid
-        if not held.any():
-            return None, None
-        picked = values[held]
-        if not (picked.min() >= 0 and picked.max() < math.inf):
-            raise ValueError("fixed holds a negative or infinite value; it must be >= 0 in mol/m3, "
-                             "NaN where c is free.")
-        return held, values
+            raise ValueError(
+                f"{name} is negative or not finite in some pore voxel; it must be "
+                ">= 0 in mol/m3 (fill voxels that were opened since)."
+            )
 
     def _buffer(self, name: str, dtype: type) -> Array:
         if name not in self._buffers:
@@ -247,30 +160,39 @@ class Diffusion:
         previous : scalar or (nx, ny, nz), mol/m3, the field one `dt` ago
         dt : s; with it a sealed pocket simply keeps its balance
         """
-        tolerance = _positive(tolerance, "tolerance", "parts of one")
+        tolerance = positive(tolerance, "tolerance", "parts of one")
         if not 1e-12 <= tolerance < 1:
             raise ValueError(f"tolerance is {tolerance:g}; it must lie in [1e-12, 1).")
         if (dt is None) != (previous is None):
             raise ValueError("dt and previous go together: give both for a step in time, or none.")
         if consumption is not None and half_saturation is None:
-            raise ValueError("half_saturation is missing; consumption needs one, > 0 in mol/m3 "
-                             "(1e-6 serves as the zero-order limit).")
-        km = 1.0 if half_saturation is None else _positive(
-            half_saturation, "half_saturation", "mol/m3")
-        uptake = self._rate(0.0 if consumption is None else consumption, "consumption", "mol/m3/s")
-        decay = self._rate(decay, "decay", "1/s")
-        source = self._rate(0.0 if source is None else source, "source", "mol/m3/s")
-        held, values = self._held(fixed)
+            raise ValueError(
+                "half_saturation is missing; consumption needs one, > 0 in mol/m3 "
+                "(1e-6 serves as the zero-order limit)."
+            )
+        km = (
+            1.0
+            if half_saturation is None
+            else positive(half_saturation, "half_saturation", "mol/m3")
+        )
+        uptake = self._inputs.rate(
+            0.0 if consumption is None else consumption, "consumption", "mol/m3/s"
+        )
+        decay = self._inputs.rate(decay, "decay", "1/s")
+        source = self._inputs.rate(0.0 if source is None else source, "source", "mol/m3/s")
+        held, values = self._inputs.held(fixed)
         before = None if previous is None else self._field(previous, "previous")
-        step = math.inf if dt is None else _positive(dt, "dt", "s")
+        step = math.inf if dt is None else positive(dt, "dt", "s")
 
-        level = max((v for v, k in zip(self.boundary.value, self._face_k, strict=True)
-                     if k is not None), default=0.0)
+        level = max(
+            (v for v, k in zip(self.boundary.value, self._face_k, strict=True) if k is not None),
+            default=0.0,
+        )
         if held is not None:
             level = max(level, float(values[held].max()))
         start = before
         if initial is not None:
-            start = self._array(initial, "initial")
+            start = self._inputs.array(initial, "initial")
             if np.ndim(start) == 0:
                 start = self._field(start, "initial")
         settled = None
@@ -278,8 +200,11 @@ class Diffusion:
             settled = self._pockets.settle(source, decay, uptake, held)
 
         # A power of two brings every concentration near one without touching its digits.
-        size = max(level, float(np.max(source)) * self._time,
-                   0.0 if before is None else float(np.fmax.reduce(before, axis=None)))
+        size = max(
+            level,
+            float(np.max(source)) * self._time,
+            0.0 if before is None else float(np.fmax.reduce(before, axis=None)),
+        )
         scale = 2.0 ** -math.frexp(size)[1] if size > 0 else 1.0
         per_step = self._time / step
         equation = Equation(
@@ -441,8 +366,13 @@ def steady_state(
         pore, voxel=voxel, diffusivity=diffusivity, boundary=boundary, threads=threads
     )
     return model.solve(
-        initial, consumption=consumption, half_saturation=half_saturation, decay=decay,
-        source=source, fixed=fixed, tolerance=tolerance,
+        initial,
+        consumption=consumption,
+        half_saturation=half_saturation,
+        decay=decay,
+        source=source,
+        fixed=fixed,
+        tolerance=tolerance,
     )
 
 
@@ -484,6 +414,13 @@ def advance(
         pore, voxel=voxel, diffusivity=diffusivity, boundary=boundary, threads=threads
     )
     return model.solve(
-        initial, consumption=consumption, half_saturation=half_saturation, decay=decay,
-        source=source, fixed=fixed, previous=previous, dt=dt, tolerance=tolerance,
+        initial,
+        consumption=consumption,
+        half_saturation=half_saturation,
+        decay=decay,
+        source=source,
+        fixed=fixed,
+        previous=previous,
+        dt=dt,
+        tolerance=tolerance,
     )

@@ -136,7 +136,8 @@ class Multigrid:
     ) -> None:
         shape = pore.shape
         self.linked = linked
-        self.periodic = tuple(bool(p) and n > 1 for p, n in zip(periodic, shape, strict=True))
+        wrapped = [bool(p) and n > 1 for p, n in zip(periodic, shape, strict=True)]
+        self.periodic: tuple[bool, bool, bool] = (wrapped[0], wrapped[1], wrapped[2])
         self.mask = pad((pore > 0).astype(np.uint8), self.periodic)
         self.links = count_links(self.mask)
         self.k = [] if pore.dtype == bool else link_conductances(pore, self.periodic)
@@ -160,7 +161,6 @@ class Multigrid:
             self.k, self.diag, self.links, self.active, self.x, self.b, self.s, self.dinv, self.r
         )
         self.levels: list[Rows] = []
-        self._keep: list[Any] = []
         self._build()
 
     def set_held(self, held: NDArray[np.bool_] | None) -> None:
@@ -200,8 +200,6 @@ class Multigrid:
         while rows.n:
             self.levels.append(rows)
             rows = self._next_rows(rows)
-        # Every row of a level that still has edges is visited once or twice as often as its
-        # parent level, as long as that stays cheap.
         visits, budget = 1, REVISIT_SHARE * (self.levels[0].n if self.levels else 0)
         for number, level in enumerate(self.levels):
             sweeps = 1

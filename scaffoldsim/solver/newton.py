@@ -75,8 +75,13 @@ class Newton:
     def residual(self, equation: Equation) -> float:
         """Two-norm of F(c); also linearises there, so that a cycle may follow."""
         square: float = self.grid.kernel.linearise(
-            self.c, equation.uptake, equation.half_saturation, equation.linear,
-            equation.constant, self.face_k, equation.face_value,
+            self.c,
+            equation.uptake,
+            equation.half_saturation,
+            equation.linear,
+            equation.constant,
+            self.face_k,
+            equation.face_value,
         )
         return math.sqrt(square)
 

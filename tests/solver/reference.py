@@ -54,8 +54,18 @@ def operator(pore, boundary):
     return off.tocsr() + sparse.diags(diag), rhs
 
 
-def solve(pore, boundary, *, consumption=0.0, half_saturation=KM, decay=0.0, source=0.0,
-          fixed=None, skip=None, start=None):
+def solve(
+    pore,
+    boundary,
+    *,
+    consumption=0.0,
+    half_saturation=KM,
+    decay=0.0,
+    source=0.0,
+    fixed=None,
+    skip=None,
+    start=None,
+):
     """Newton with a direct solver, from zero or `start`; voxels of `skip` keep zero."""
     a, rhs = operator(pore, boundary)
     shape, free = np.shape(pore), np.ravel(pore) > 0

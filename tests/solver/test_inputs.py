@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from scaffoldsim.solver.diffusion import Diffusion, steady_state
+from tests.solver.reference import KM, D, H
+
+GOOD = {"pore": np.ones((4, 4, 4)), "voxel": H, "diffusivity": D, "boundary": {"x-": 0.2}}
+BAD = [
+    ({"pore": np.ones((4, 4))}, "pore has shape"),
+    ({"pore": np.ones((4, 0, 4))}, "pore has shape"),
+    ({"pore": -np.ones((4, 4, 4))}, "pore holds values that are negative"),
+    ({"pore": np.full((4, 4, 4), np.nan)}, "pore holds values that are negative or not finite"),
+    ({"pore": np.full((4, 4, 4), "a")}, "pore has dtype"),
+    ({"voxel": 0.0}, "voxel is 0.0"),
+    ({"voxel": "20 um"}, "voxel is '20 um'"),
+    ({"diffusivity": -1.0}, "diffusivity is -1.0"),
+    ({"diffusivity": np.inf}, "diffusivity is inf"),
+    ({"boundary": {"x": 0.2}}, "can only be 'periodic'"),
+    ({"boundary": {"w-": 0.2}}, "unknown key 'w-'"),
+    ({"boundary": {"x": "periodic", "x-": 0.2}}, "a periodic axis has no faces"),
+    ({"boundary": {"x-": -0.2}}, "must be a finite number >= 0"),
+    ({"boundary": {"x-": "periodic"}}, "must be a finite number >= 0"),
+    ({"boundary": {"x-": (0.2,)}}, "takes two numbers"),
+    ({"boundary": {"x-": (0.2, -1.0)}}, "exchange|finite number >= 0"),
+    ({"boundary": [0.2]}, "must be a mapping"),
+    ({"consumption": 1e-4}, "half_saturation is missing"),
+    ({"consumption": 1e-4, "half_saturation": 0.0}, "half_saturation is 0.0"),
+    ({"consumption": np.ones((4, 4, 3)), "half_saturation": KM}, "consumption has shape"),
+    ({"consumption": -np.ones((4, 4, 4)), "half_saturation": KM}, "consumption is negative"),
+    ({"consumption": np.full((4, 4, 4), np.nan), "half_saturation": KM}, "consumption is negative"),
+    ({"decay": -1.0}, "decay is negative"),
+    ({"decay": "fast"}, "decay is 'fast'"),
+    ({"source": -1.0}, "source is negative"),
+    ({"source": np.inf}, "source is negative or not finite"),
+    ({"fixed": 0.2}, "fixed is one number"),
+    ({"fixed": -np.ones((4, 4, 4))}, "fixed holds a negative"),
+    ({"fixed": np.ones((4, 4, 5))}, "fixed has shape"),
+    ({"initial": -1.0}, "initial is negative"),
+    ({"initial": np.full((4, 4, 4), np.nan)}, "initial is negative or not finite in some pore"),
+    ({"initial": np.ones(4)}, "initial has shape"),
+    ({"tolerance": 0.0}, "tolerance is 0.0"),
+    ({"tolerance": 1e-14}, r"must lie in \[1e-12, 1\)"),
+    ({"threads": 0}, "threads is 0"),
+    ({"threads": 1.5}, "threads is 1.5"),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), BAD, ids=[w for _, w in BAD])
+def test_bad_input(change, words):
+    with pytest.raises(ValueError, match=words):
+        steady_state(**{**GOOD, **change})
+
+
+@pytest.mark.parametrize(
+    ("terms", "words"),
+    [
+        ({"dt": 1.0}, "go together"),
+        ({"previous": 0.1}, "go together"),
+        ({"dt": 0.0, "previous": 0.1}, "dt is 0.0"),
+        ({"dt": 1.0, "previous": -0.1}, "previous is"),
+    ],
+)
+def test_bad_step(terms, words):
+    with pytest.raises(ValueError, match=words):
+        Diffusion(**GOOD).solve(0.1, **terms)
+
+
+def test_lists_and_integers_are_accepted():
+    plain = Diffusion([[[1, 1], [1, 0]]], voxel=H, diffusivity=D, boundary={"x-": 1})
+    found = plain.solve([[[0, 0], [0, 0]]], decay=[[[1, 1], [1, 1]]]).value
+    assert np.isfinite(found).sum() == 3
+    assert "Diffusion((1, 2, 2)" in repr(plain)
