@@ -38,7 +38,7 @@ _VERBS: dict[str, tuple[Callable[..., None], str]] = {
     "list": (entries.list_entries, "scaffoldsim list materials"),
     "describe": (entries.describe, "scaffoldsim describe materials/bcp"),
     "check": (runs.check, "scaffoldsim check quickstart --set scaffold.porosity=0.95"),
-    "build": (scaffolds.build, 'scaffoldsim build gyroid_net --set pore_size="500 um"'),
+    "build": (scaffolds.build, 'scaffoldsim build bcp_designed --set pore_size="500 um"'),
     "measure": (
         scaffolds.measure,
         'scaffoldsim measure scan.tif --voxel "19.5 um" --threshold otsu',

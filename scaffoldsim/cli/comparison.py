@@ -2,6 +2,176 @@
 
 from __future__ import annotations
 
+import difflib
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-def compare(*things: str) -> None:
-    """Compare."""
+from scaffoldsim import catalogue
+from scaffoldsim.cli.failures import BAD_INPUT, FAILED, Failure, reading_input
+from scaffoldsim.cli.progress import Progress
+from scaffoldsim.cli.runs import Changes, load_config, resources
+
+if TYPE_CHECKING:
+    from scaffoldsim.config import Config
+    from scaffoldsim.run.record import Run
+
+#: kinds of thing, and the key of the common config that a name of this kind replaces
+_KEYS = {"experiments": "", "designs": "scaffold", "materials": "scaffold.material"}
+
+
+def compare(
+    *things: str,
+    config: str = "quickstart",
+    set: Changes = None,
+    seeds: int = 8,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    out: Path | None = None,
+) -> None:
+    """Compare designs, materials, configs or runs; the folder of the report is printed on stdout.
+
+    The folder holds compare.csv, report.html and the runs; runs that are there are used again. All
+    arms get the same seeds, each a virtual donor, so that differences are taken within a donor.
+
+    Parameters
+    ----------
+    things
+        Two or more designs, materials, configs (names or files) or run folders.
+    config
+        The config that designs and materials are put into.
+    set
+        A change to all arms, KEY=VALUE; may be given several times.
+    seeds
+        Runs per arm: seeds 1 to N.
+    workers
+        Processes at the same time; by default one per core.
+    scheduler
+        Address of a Dask scheduler, in place of processes on this machine.
+    out
+        The folder; runs/compare-<things> by default.
+    """
+    if seeds < 1:
+        raise Failure(BAD_INPUT, f"--seeds {seeds}: at least 1 is needed")
+    stored = _stored(thing for thing in things if _is_run(thing))
+    planned = {_name(thing): _arm(thing, config, set) for thing in things if not _is_run(thing)}
+    names = [*stored, *planned]
+    if len({*names}) < max(2, len(names)):
+        raise Failure(BAD_INPUT, "compare needs two things or more, with different names")
+    folder = out or Path("runs") / f"compare-{'-'.join(names)}"
+    for arm in planned.values():
+        resources(arm, folder)
+    done, failures = _execute(planned, seeds, folder, workers, scheduler)
+    runs = {name: group for name, group in (stored | done).items() if group}
+    if len(runs) > 1:
+        _publish(runs, folder, failures)
+    if failures:
+        raise Failure(FAILED, *failures, "the others are done; the same command tries these again")
+
+
+def _is_run(thing: str) -> bool:
+    return Path(thing, "manifest.json").is_file()
+
+
+def _name(thing: str) -> str:
+    """Return the name of the arm: the last part of a path or of kind/name."""
+    return Path(thing).stem if thing.endswith((".yaml", ".yml")) else Path(thing).name
+
+
+def _stored(folders: Iterable[str]) -> dict[str, list[Run]]:
+    """Return the runs by arm: those that differ only in their seed are one arm."""
+    from scaffoldsim.run.record import Run
+
+    arms: dict[str, list[Run]] = {}
+    hashes: dict[str, str] = {}
+    for folder in folders:
+        with reading_input(folder):
+            run = Run(folder)
+        if run.status != "finished":
+            raise Failure(BAD_INPUT, f"{folder} is {run.status}: scaffoldsim resume {folder}")
+        key = str(run.manifest["config_hash"])
+        name = str(run.manifest.get("name") or run.path.name)
+        if key not in hashes:
+            hashes[key] = f"{name}-{key[:8]}" if name in arms else name
+        arms.setdefault(hashes[key], []).append(run)
+    return arms
+
+
+def _arm(thing: str, config: str, changes: list[str] | None) -> Config:
+    """Return the config that `thing` stands for, with the changes to all arms."""
+    kind, slash, name = thing.partition("/")
+    if os.sep in thing and not (slash and kind in _KEYS):
+        return load_config(thing, changes)
+    if thing.endswith((".yaml", ".yml")):
+        return load_config(thing, changes)
+    if slash:
+        kinds = [kind] if name in catalogue.names(kind) else []
+    else:
+        name = thing
+        kinds = [kind for kind in _KEYS if thing in catalogue.names(kind)]
+    if len(kinds) > 1:
+        ways = " or ".join(f"{kind}/{thing}" for kind in kinds)
+        raise Failure(BAD_INPUT, f"{thing!r} is the name of several things; write {ways}")
+    if not kinds:
+        known = sorted(entry for kind in _KEYS for entry in catalogue.names(kind))
+        close = difflib.get_close_matches(name, known, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise Failure(
+            BAD_INPUT, f"no design, material, config or run folder is named {thing!r}{hint}"
+        )
+    key = _KEYS[kinds[0]]
+    if not key:
+        return load_config(name, changes)
+    return load_config(config, [f"{key}={name}", *(changes or [])])
+
+
+def _execute(
+    arms: dict[str, Config],
+    seeds: int,
+    folder: Path,
+    workers: int | None,
+    scheduler: str | None,
+) -> tuple[dict[str, list[Run]], list[str]]:
+    """Run all arms with all seeds, as far as they are not done; return the runs, and failures."""
+    if not arms:
+        return {}, []
+    from scaffoldsim.run.record import Run
+    from scaffoldsim.run.study import Arm, StudyError, execute
+
+    failures: list[str] = []
+    with Progress(" against ".join(arms)) as progress, reading_input():
+        try:
+            folders = execute(
+                # Resolved: a worker may stand where the user's catalogue is not found.
+                {name: Arm(config.resolved()) for name, config in arms.items()},
+                range(1, seeds + 1),
+                folder,
+                workers=workers,
+                scheduler=scheduler,
+                progress=progress,
+            )
+        except StudyError as error:
+            folders, failures = error.folders, [str(failure) for failure in error.failures]
+    return {name: [Run(path) for path in paths] for name, paths in folders.items()}, failures
+
+
+def _publish(runs: dict[str, list[Run]], folder: Path, failures: list[str]) -> None:
+    """Draw the first run of each arm, write tables and page, say where."""
+    from scaffoldsim.compare.comparison import write_comparison
+    from scaffoldsim.render.still import render_still
+
+    said = set()
+    pictures = {}
+    for name, group in runs.items():
+        result = render_still(group[0], folder / f"{name}.png")
+        pictures[name] = result.path
+        said.add(result.note)
+    with reading_input():
+        written = write_comparison(runs, folder, pictures=pictures, notes=failures)
+    for line in sorted(said - {""}):
+        print(line, file=sys.stderr)
+    for name in ("compare", "report"):
+        print(f"{name:8} {written[name]}", file=sys.stderr)
+    print(folder)

@@ -8,6 +8,10 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scaffoldsim.tree import Problem
 
 FAILED, BAD_INPUT, REFUSED, INTERRUPTED = 1, 2, 3, 130
 
@@ -39,7 +43,7 @@ def bad_input(error: Exception, name: str = "") -> Failure:
     """Return the failure, exit code 2, that says what was wrong with the input."""
     problems = getattr(error, "problems", None)
     if problems:
-        return Failure(BAD_INPUT, *(str(problem) for problem in problems))
+        return Failure(BAD_INPUT, *(line for problem in problems for line in _lines(problem)))
     if isinstance(error, OSError) and error.strerror:
         message = f"{error.filename or name}: {error.strerror.lower()}"
     else:
@@ -47,6 +51,11 @@ def bad_input(error: Exception, name: str = "") -> Failure:
     if name and name not in message:
         message = f"{name}: {message}"
     return Failure(BAD_INPUT, message)
+
+
+def _lines(problem: Problem) -> list[str]:
+    """Return a problem as lines, each of which says where."""
+    return [str(problem._replace(message=line)) for line in problem.message.splitlines()]
 
 
 def unexpected(error: BaseException, folder: Path | None = None) -> Failure:

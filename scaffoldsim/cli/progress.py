@@ -60,10 +60,15 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def __call__(self, step: int, steps: int, news: Mapping[str, float]) -> None:
-        """Say that `step` of `steps` are made, and what `news` holds: day, cells, oxygen_mM."""
-        state = f"day {news['day']:5.2f}  {news['cells']:>9,.0f} cells"
-        if "oxygen_mM" in news:
+    def __call__(self, step: int, steps: int, news: Mapping[str, Any]) -> None:
+        """Say that `step` of `steps` are done, and the `news`.
+
+        Those of a run are day, cells and oxygen_mM; those of a study arm, seed and outcome.
+        """
+        if "arm" in news:
+            state = f"{step} of {steps} runs  {news['arm']}, seed {news['seed']}: {news['outcome']}"
+        else:
+            state = f"day {news['day']:5.2f}  {news['cells']:>9,.0f} cells"
             state += f"  O2 {news['oxygen_mM']:.3f} mM"
         if self._bar is not None:
             self._bar.update(self._task, completed=step, total=steps, state=state)

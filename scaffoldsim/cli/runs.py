@@ -21,6 +21,7 @@ from scaffoldsim.cli.progress import Progress
 
 if TYPE_CHECKING:
     from scaffoldsim.config import Config
+    from scaffoldsim.run.estimate import Estimate
     from scaffoldsim.run.record import Run
     from scaffoldsim.run.simulation import Simulation
 
@@ -42,14 +43,10 @@ def check(config: str, /, *, set: Changes = None, seed: int | None = None) -> No
     """
     loaded = load_config(config, set, seed)
     from scaffoldsim.model.model import Model
-    from scaffoldsim.run.estimate import ResourceError, check_resources
     from scaffoldsim.run.simulation import Simulation
 
     folder = Simulation(loaded).default_folder
-    try:
-        need = check_resources(loaded, folder)
-    except ResourceError as error:
-        raise Failure(REFUSED, str(error)) from error
+    need = resources(loaded, folder)
     with reading_input():
         model = Model(loaded)
     marks = [parameter.mark for parameter in loaded.parameters().values()]
@@ -110,6 +107,7 @@ def run(
     if reuse and not force and (folder / "manifest.json").is_file():
         _continue(folder, threads)
         return
+    resources(loaded, folder)
     _simulate(simulation, folder, threads=threads, force=force)
 
 
@@ -167,6 +165,20 @@ def load_config(config: str, changes: list[str] | None, seed: int | None = None)
         from scaffoldsim.config import load
 
         return load(config, set=changes, seed=seed)
+
+
+def resources(config: Config, folder: Path) -> Estimate:
+    """Return what a run needs, or end with exit code 3 if this machine lacks it."""
+    from scaffoldsim.run.estimate import ResourceError, check_resources
+
+    with reading_input():
+        try:
+            return check_resources(config, folder)
+        except ResourceError as error:
+            raise Failure(REFUSED, str(error)) from error
+        except (ValueError, OSError) as error:
+            # Only the header of an image is read by now; a designed scaffold has its numbers.
+            raise config.error(("scaffold", "image"), str(error)) from error
 
 
 def _continue(folder: Path, threads: int | None) -> None:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from scaffoldsim.cli.failures import BAD_INPUT, Failure, reading_input
-
-if TYPE_CHECKING:
-    from scaffoldsim.scaffold.morphometry import Morphometry
 
 Changes = Annotated[list[str] | None, Parameter(name="--set", negative="")]
 
@@ -51,7 +48,9 @@ def build(design: str, /, *, set: Changes = None, out: Path | None = None) -> No
     )
     if picture.note:
         print(picture.note, file=sys.stderr)
-    _say_verdicts(scaffold.measure())
+    measured = json.loads((folder / "morphometry.json").read_text(encoding="utf-8"))
+    for criterion in measured["criteria"]:
+        print("{name}: {value:.4g} (limit {limit}) {verdict}".format(**criterion), file=sys.stderr)
     print(folder)
 
 
@@ -86,7 +85,8 @@ def measure(
             image, voxel=voxel, threshold=_threshold(threshold), invert=invert
         )
     morphometry = scaffold.measure()
-    _say_verdicts(morphometry)
+    for criterion in morphometry.check():
+        print(criterion, file=sys.stderr)
     if out is None:
         print(json.dumps(morphometry.to_dict(), indent=1))
     else:
@@ -97,7 +97,7 @@ def _config_of(design: str, changes: list[str] | None) -> Any:
     """Return a config that holds this design and no cells."""
     from scaffoldsim.config import load
 
-    bare = {"schema": 1, "duration": "1 h", "scaffold": design, "cells": {"number": 0}}
+    bare = {"schema": 1, "duration": "1 h", "scaffold": design, "cells": {"number": 0, "donor": {}}}
     return load(bare, set=[f"scaffold.{change}" for change in changes or []])
 
 
@@ -110,8 +110,3 @@ def _threshold(text: str) -> str | float:
                 BAD_INPUT, f"--threshold {text!r} is neither a grey value nor otsu"
             ) from None
         return text
-
-
-def _say_verdicts(morphometry: Morphometry) -> None:
-    for criterion in morphometry.check():
-        print(criterion, file=sys.stderr)

@@ -1,0 +1,496 @@
+"""The command line as a user meets it: words on stdout and stderr, files, exit codes."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+import scaffoldsim
+from scaffoldsim.cli import main
+from scaffoldsim.render import gl
+
+TINY = """\
+schema: 1
+title: a small net
+duration: 12 h
+step: 1 h
+scaffold:
+  family: gyroid_net
+  material: bcp
+  porosity: 0.92
+  pore_size: 320 um
+  size: [0.43 mm, 0.43 mm, 0.88 mm]
+  voxel: 20 um
+faces: {x: periodic, y: periodic, z: medium}
+cells: {number: 500, donor: {age: 25 y}}
+output: {metrics_every: 6 h, frames_every: 12 h}
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Stand in an empty folder, from where other processes find the package too."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(scaffoldsim.__file__).parents[1]))
+    monkeypatch.setattr(gl, "window_class", lambda: None)  # slices: tests/render draws in 3-D
+    return tmp_path
+
+
+@pytest.fixture
+def tiny(folder):
+    (folder / "tiny.yaml").write_text(TINY)
+    return "tiny.yaml"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Run the small net once; its folder."""
+    home = tmp_path_factory.mktemp("finished")
+    (home / "tiny.yaml").write_text(TINY)
+    out = home / "a"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gl, "window_class", lambda: None)
+        assert main(["run", str(home / "tiny.yaml"), "--out", str(out)]) == 0
+    return out
+
+
+def ball(path, edge=24, **tags):
+    """A bright ball in the middle of a dark cube, as TIFF."""
+    far = np.linalg.norm(np.indices((edge,) * 3) - (edge - 1) / 2, axis=0)
+    tifffile.imwrite(path, np.where(far < edge / 4, 200, 10).astype(np.uint8), **tags)
+
+
+# ------------------------------------------------------------------------------ bad input
+
+
+BAD = {
+    "a missing file": ("nothing.yaml", None, [r"^nothing\.yaml: .*no such file"]),
+    "an unknown name": ("quickstrat", None, [r"did you mean 'quickstart'"]),
+    "a wrong unit": (
+        "c.yaml",
+        TINY.replace("duration: 12 h", "duration: 12 kg"),
+        [r"^c\.yaml:3:1: duration: .*'kg'.*mass"],
+    ),
+    "no unit": (
+        "c.yaml",
+        TINY.replace("voxel: 20 um", "voxel: 20"),
+        [r"^c\.yaml:11:3: scaffold\.voxel: .*20 has no unit; write for example '20 "],
+    ),
+    "an unknown key": (
+        "c.yaml",
+        TINY.replace("porosity:", "porosty:"),
+        [r"^c\.yaml:8:3: scaffold\.porosty: .*did you mean 'porosity'"],
+    ),
+    "a value out of range": (
+        "c.yaml",
+        TINY.replace("porosity: 0.92", "porosity: 1.2"),
+        [r"^c\.yaml:8:3: scaffold\.porosity: .*1\.2.*allowed"],
+    ),
+    "an unknown material": (
+        "c.yaml",
+        TINY.replace("material: bcp", "material: bpc"),
+        [r"^c\.yaml:7:3: scaffold\.material: .*'bpc'.*did you mean 'bcp'"],
+    ),
+    "an impossible scaffold: criteria": (
+        "c.yaml",
+        TINY.replace("porosity: 0.92", "porosity: 0.75"),
+        [r"^c\.yaml:8:3: scaffold\.porosity: 0\.75.*criteria: report"],
+    ),
+    "an impossible scaffold: walls": (
+        "c.yaml",
+        TINY.replace("gyroid_net", "gyroid_sheet")
+        .replace("0.92", "0.95")
+        .replace("[0.43 mm, 0.43 mm, 0.88 mm]", "1.6 mm"),
+        [r"^c\.yaml:5:1: scaffold: .*walls are .* = 0\.\d voxels.*Use solid: fraction"],
+    ),
+    "a box without room for a period": (
+        "c.yaml",
+        TINY.replace("0.43 mm, 0.43 mm,", "0.1 mm, 0.1 mm,"),
+        [r"^c\.yaml:5:1: scaffold: .*Make x at least", r"^c\.yaml:5:1: scaffold: .*Make y"],
+    ),
+    "an unreadable image": (
+        "c.yaml",
+        re.sub(r"scaffold:\n(  .*\n)+", "scaffold: {image: scan.tif, voxel: 20 um}\n", TINY),
+        [r"^c\.yaml:5:12: scaffold\.image: scan\.tif: holds no image"],
+    ),
+    "too many cells": (
+        "c.yaml",
+        TINY.replace("number: 500", "number: 500000"),
+        [r"^c\.yaml:13:9: cells\.number: .*at most \d+ cells"],
+    ),
+    "not YAML": ("c.yaml", "scaffold: [1, 2\n", [r"^c\.yaml:\d+:\d+: is not valid YAML"]),
+    "several at once, in the order of the file": (
+        "c.yaml",
+        TINY.replace("duration: 12 h", "duration: 12 kg")
+        .replace("material: bcp", "material: bpc")
+        .replace("number: 500", "number: -5")
+        .replace("metrics_every", "metric_every"),
+        [
+            r"^c\.yaml:3:1: duration: ",
+            r"^c\.yaml:7:3: scaffold\.material: ",
+            r"^c\.yaml:13:9: cells\.number: ",
+            r"^c\.yaml:14:10: output\.metric_every: ",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("verb", ["run", "check"])
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_named_and_nothing_is_written(case, verb, folder, capsys):
+    name, text, patterns = BAD[case]
+    (folder / "scan.tif").write_bytes(b"II*\0 not an image")
+    if text is not None:
+        (folder / name).write_text(text)
+    before = sorted(folder.rglob("*"))
+
+    code = main([verb, name])
+
+    said = capsys.readouterr()
+    lines = said.err.splitlines()
+    assert code == 2, said.err
+    assert said.out == ""
+    assert "Traceback" not in said.err
+    wrong = [line for line in lines if not line.endswith(": starting")]
+    assert len(wrong) == len(patterns), said.err
+    for pattern, line in zip(patterns, wrong, strict=True):
+        assert re.search(pattern, line), line
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "pattern"),
+    [
+        ("scaffold.porosity=2", r"^--set scaffold\.porosity=2: scaffold\.porosity: .*allowed"),
+        ("scafold.porosity=.95", r"scafold: .*did you mean 'scaffold'"),
+        ("porosity", r"write KEY=VALUE"),
+    ],
+)
+def test_a_wrong_change_is_named(tiny, capsys, change, pattern):
+    assert main(["check", tiny, "--set", change]) == 2
+
+    assert re.search(pattern, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rnu"], "'rnu' is not a verb; did you mean 'run'?"),
+        (["run"], "CONFIG is missing"),
+        (["run", "a", "b"], "too many words: b"),
+        (["run", "a", "--sed", "2"], "--sed"),
+        (["run", "a", "--seed", "two"], '"two"'),
+        (["run", "a", "--set"], "--set needs a value"),
+        (["list", "material"], "did you mean 'materials'?"),
+        (["describe", "quickstrat"], "did you mean 'quickstart'?"),
+        (["describe", "materials/bpc"], "did you mean 'bcp'?"),
+        (["measure", "none.tif", "--voxel", "20 um"], "none.tif"),
+        (["measure", "ball.tif"], "voxel"),
+        (["measure", "ball.tif", "--voxel", "20 kg"], "'kg'"),
+        (["measure", "ball.tif", "--voxel", "20 um", "--threshold", "high"], "otsu"),
+        (["measure", "noise.tif", "--voxel", "20 um"], "noise.tif"),
+        (["build", "no_such_design"], "no_such_design"),
+        (["resume", "nowhere"], "nowhere"),
+        (["render", "nowhere"], "nowhere"),
+        (["compare", "bcp"], "two"),
+        (["compare", "bcp", "bpc"], "did you mean 'bcp'?"),
+    ],
+)
+def test_misuse_is_exit_code_2_in_plain_words(words, said, folder, capsys):
+    ball(folder / "ball.tif")
+    (folder / "noise.tif").write_bytes(os.urandom(64))
+    before = sorted(folder.rglob("*"))
+
+    assert main(words) == 2
+
+    output = capsys.readouterr()
+    assert said in output.err
+    assert "Traceback" not in output.err
+    assert output.out == ""
+    assert sorted(folder.rglob("*")) == before
+
+
+# ------------------------------------------------------------------------------ help
+
+
+HEAVY = "numpy pandas pint pydantic ruamel mesa zarr scipy skimage dask matplotlib pyvista vtk"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["--version"], ["rnu"]])
+def test_nothing_heavy_is_imported_to_answer_at_once(words):
+    code = f"""
+import sys
+from scaffoldsim.cli import main
+main({words!r})
+print([name for name in {HEAVY.split()} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_every_verb_shows_one_example(capsys):
+    assert main(["--help"]) == 0
+    verbs = re.findall(r"^  (\w+): ", capsys.readouterr().out, re.M)
+    assert " ".join(verbs) == "list describe check build measure run resume compare render"
+    for verb in verbs:
+        assert main([verb, "--help"]) == 0
+        assert capsys.readouterr().out.count(f"Example: scaffoldsim {verb} ") == 1
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+
+    assert capsys.readouterr().out.strip() == scaffoldsim.__version__
+
+
+# ------------------------------------------------------------------------------ catalogue
+
+
+def test_list_gives_one_line_per_entry(capsys):
+    assert main(["list", "materials"]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert {"bcp", "plga"} <= {line.split()[1] for line in lines}
+    assert all(line.startswith("materials ") for line in lines)
+
+
+def test_a_file_beside_the_user_is_in_the_catalogue(folder, capsys):
+    (folder / "configs").mkdir()
+    (folder / "configs" / "mine.yaml").write_text(TINY)
+
+    assert main(["list", "experiments"]) == 0
+
+    assert re.search(r"^experiments +mine +a small net$", capsys.readouterr().out, re.M)
+
+
+def test_describe_shows_value_unit_range_mark_and_source(capsys):
+    assert main(["describe", "cells/bmsc"]) == 0
+
+    line = next(x for x in capsys.readouterr().out.splitlines() if "oxygen_uptake" in x)
+    assert re.search(r"98 fmol/h +20 fmol/h to 200 fmol/h +read +Pattappa 2011", line)
+
+
+# ------------------------------------------------------------------------------ runs
+
+
+def test_check_tells_what_a_run_needs_and_writes_nothing(tiny, folder, capsys):
+    assert main(["check", tiny]) == 0
+
+    said = capsys.readouterr().out
+    for word in ("voxels", "cells", "memory", "disk", "time", "parameters", "run folder"):
+        assert re.search(rf"^{word} +\S", said, re.M), said
+    assert [path.name for path in folder.iterdir()] == [tiny]
+
+
+def test_a_run_prints_its_folder_and_says_how_far_it_is(tiny, folder, capsys):
+    assert main(["run", tiny, "--seed", "3"]) == 0
+
+    said = capsys.readouterr()
+    run = Path(said.out.strip())
+    assert re.fullmatch(r"tiny-[0-9a-f]{8}-s3", run.name)
+    assert json.loads((run / "manifest.json").read_text())["status"] == "finished"
+    assert (run / "report.html").is_file()
+    assert (run / "picture.png").is_file()
+    assert "slices instead of a 3-D picture" in said.err
+    assert re.search(r"^100%  day +0\.50 +\d+ cells  O2 0\.\d+ mM", said.err, re.M), said.err
+
+
+def test_an_existing_run_is_refused_shown_or_replaced(tiny, finished, capsys):
+    report = finished / "report.html"
+    written = report.stat().st_mtime_ns
+
+    assert main(["run", tiny, "--out", str(finished)]) == 2
+    said = capsys.readouterr()
+    assert "scaffoldsim resume" in said.err
+    assert "--force" in said.err
+
+    for words in (["run", tiny, "--out", str(finished), "--reuse"], ["resume", str(finished)]):
+        assert main(words) == 0
+        said = capsys.readouterr()
+        assert said.out.strip() == str(finished)
+        assert str(report) in said.err
+        assert report.stat().st_mtime_ns == written
+
+
+def test_force_replaces_a_run(tiny, capsys):
+    assert main(["run", tiny, "--out", "a", "--set", "duration=1 h"]) == 0
+    assert main(["run", tiny, "--out", "a", "--set", "duration=2 h", "--force"]) == 0
+
+    assert Path("a/metrics.csv").read_text().splitlines()[-1].startswith("2.0,")
+
+
+def test_an_interrupted_run_exits_130_and_resumes_to_the_same_bytes(tiny, finished):
+    command = [sys.executable, "-m", "scaffoldsim.cli"]
+    run = subprocess.Popen(
+        [*command, "run", tiny, "--out", "b", "--set", "output.checkpoint_every=1 h"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert run.stderr is not None
+    for line in run.stderr:
+        if "day" in line:
+            run.send_signal(signal.SIGINT)
+            break
+    rest = run.stderr.read()
+    assert run.wait(60) == 130, rest
+    assert "scaffoldsim resume b" in rest
+    assert json.loads(Path("b/manifest.json").read_text())["status"] == "interrupted"
+
+    assert main(["run", tiny, "--out", "b", "--reuse"]) == 0
+
+    assert Path("b/metrics.csv").read_bytes() == (finished / "metrics.csv").read_bytes()
+
+
+def test_too_little_memory_is_refused_with_the_numbers(tiny, folder, monkeypatch, capsys):
+    from scaffoldsim.run import estimate
+
+    monkeypatch.setattr(estimate, "_free_memory", lambda: 1_000_000)
+
+    for verb in ("check", "run"):
+        assert main([verb, tiny]) == 3
+        assert "GB" in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == [tiny]
+
+
+def test_an_error_nobody_foresaw_is_one_line_and_a_log(tiny, monkeypatch, capsys):
+    from scaffoldsim.model.model import Model
+
+    def explode(self):
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr(Model, "step", explode)
+
+    assert main(["run", tiny, "--out", "a"]) == 1
+
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("ZeroDivisionError: planted (traceback in a/error.log")
+    assert "in explode" in Path("a/error.log").read_text()
+    assert json.loads(Path("a/manifest.json").read_text())["status"] == "failed"
+
+
+def test_debug_shows_the_traceback(capsys):
+    assert main(["run", "nothing.yaml", "--debug"]) == 2
+
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_render_draws_the_day_asked_for(finished, folder, capsys):
+    assert main(["render", str(finished), "--at", "0 d", "--out", "start.png"]) == 0
+
+    assert capsys.readouterr().out.strip() == "start.png"
+    assert (folder / "start.png").read_bytes().startswith(b"\x89PNG")
+    assert main(["render", str(finished), "--out", "start.mp4"]) == 2
+
+
+# ------------------------------------------------------------------------------ scaffolds
+
+
+def test_measure_prints_json(folder, capsys):
+    ball(folder / "ball.tif")
+
+    assert main(["measure", "ball.tif", "--voxel", "20 um", "--threshold", "100"]) == 0
+
+    measured = json.loads(capsys.readouterr().out)
+    assert measured["schema"] == 1
+    assert measured["porosity"] == pytest.approx(1 - 4 / 3 * np.pi / 4**3, abs=0.01)
+    assert [criterion["name"] for criterion in measured["criteria"]]
+
+
+def test_measure_inverts_and_writes_a_file(folder, capsys):
+    ball(folder / "ball.tif")
+
+    words = ["measure", "ball.tif", "--voxel", "20 um", "--invert", "--out", "m.json"]
+    assert main(words) == 0
+
+    assert capsys.readouterr().out.strip() == "m.json"
+    measured = json.loads((folder / "m.json").read_text())
+    assert measured["porosity"] == pytest.approx(4 / 3 * np.pi / 4**3, abs=0.01)
+
+
+def test_build_writes_a_scaffold_and_refuses_to_overwrite_it(tmp_path, capsys):
+    words = ["build", "bcp_designed", "--set", "voxel=40 um", "--set", "pore_size=590 um"]
+    words += ["--out", "net"]
+    assert main(words) == 0
+
+    assert capsys.readouterr().out.strip() == "net"
+    written = {path.name for path in (tmp_path / "net").iterdir()}
+    assert {"scaffold.tif", "scaffold.stl", "morphometry.json", "scaffold.png"} <= written
+    measured = json.loads((tmp_path / "net" / "morphometry.json").read_text())
+    assert measured["pore_size_mean_um"] == pytest.approx(590, rel=0.02)
+    assert main(words) == 2
+    assert "--out" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------ compare
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    """Compare two materials over two seeds; the folder, and the command again."""
+    home = tmp_path_factory.mktemp("compared")
+    (home / "tiny.yaml").write_text(TINY)
+    words = ["compare", "bcp", "materials/plga", "--config", str(home / "tiny.yaml")]
+    words += ["--set", "duration=6 h", "--seeds", "2", "--out", str(home / "c")]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gl, "window_class", lambda: None)
+        assert main(words) == 0
+    return home / "c", words
+
+
+def test_compare_puts_materials_side_by_side(compared):
+    folder, _ = compared
+
+    table = (folder / "compare.csv").read_text()
+    assert "bcp" in table
+    assert "plga" in table
+    assert (folder / "report.html").is_file()
+    materials = {
+        arm: scaffoldsim.Run(folder / arm / "s2").config["scaffold"]["material"]["name"]
+        for arm in ("bcp", "plga")
+    }
+    assert materials == {"bcp": "bcp", "plga": "plga"}
+
+
+def test_compare_uses_the_runs_that_are_there(compared, capsys):
+    folder, words = compared
+    written = {path: path.stat().st_mtime_ns for path in folder.glob("*/s*/metrics.csv")}
+
+    assert main(words) == 0
+
+    said = capsys.readouterr()
+    assert said.out.strip() == str(folder)
+    assert said.err.count("kept") == 4
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+
+
+def test_compare_takes_run_folders(compared, folder, capsys):
+    runs, _ = compared
+
+    words = [str(runs / arm / f"s{seed}") for arm in ("bcp", "plga") for seed in (1, 2)]
+    assert main(["compare", *words, "--out", "again"]) == 0
+
+    assert (folder / "again" / "report.html").is_file()
+    rows = (folder / "again" / "runs.csv").read_text().splitlines()
+    assert len(rows) == 1 + 4
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    reader = subprocess.run(
+        f"{sys.executable} -m scaffoldsim.cli list | head -n 1; exit ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert reader.returncode == 0
+    assert "Traceback" not in reader.stderr
