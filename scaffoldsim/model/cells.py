@@ -128,12 +128,8 @@ class Cells:
     clock = Column(np.float32, 0.0, "s", "time since it last divided or changed type")
     hop = Column(np.float32, 0.0, "1/s", "rate of moving to a neighbour voxel", checkpoint=False)
     divide = Column(np.float32, 0.0, "1/s", "rate of division", checkpoint=False)
-    death = Column(
-        np.float32, 0.0, "1/s", "rate of death by cause", per="causes", checkpoint=False
-    )
-    fate = Column(
-        np.float32, 0.0, "1/s", "rate of becoming a type", per="types", checkpoint=False
-    )
+    death = Column(np.float32, 0.0, "1/s", "rate of death by cause", per="causes", checkpoint=False)
+    fate = Column(np.float32, 0.0, "1/s", "rate of becoming a type", per="types", checkpoint=False)
 
     def __init__(
         self, types: Sequence[str], causes: Sequence[str], *, capacity: int = 1024

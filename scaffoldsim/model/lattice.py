@@ -14,6 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaffoldsim.model import _lattice, counter
+from scaffoldsim.model.checks import (
+    name_bad_rate,
+    require_one_each,
+    require_places,
+    require_short_step,
+)
 from scaffoldsim.model.events import BIRTH, DEATH, FATE, Events
 
 if TYPE_CHECKING:
@@ -216,35 +222,10 @@ class Lattice:
             If there are more cells than voxels, a cell has no voxel or stands in solid, or two
             share a voxel. Nothing has been changed then.
         """
-        voxel, n = cells.voxel, cells.n
-        if n > self._n_free:
-            raise ValueError(
-                f"{n} cells are more than the {self._n_free} voxels free of solid: deliver fewer cells "
-                "or use a larger scaffold."
-            )
-        outside = np.flatnonzero((voxel < 0) | (voxel >= self._flags.size))
-        if outside.size:
-            raise ValueError(
-                f"cell {cells.id[outside[0]]} has voxel {voxel[outside[0]]}, must be 0 to "
-                f"{self._flags.size - 1}: place it before the step."
-            )
-        inside = np.flatnonzero(self._flags[voxel] & SOLID)
-        if inside.size:
-            row = inside[0]
-            raise ValueError(
-                f"cell {cells.id[row]} stands in solid at voxel {self._ijk(voxel[row])}: place it "
-                "in a pore."
-            )
+        require_places(cells, self._flags & SOLID, self._n_free, self.grid.shape)
         occupant = self._vacant(slice(None))
-        rows = np.arange(n, dtype=np.int32)
-        occupant[voxel] = rows
-        clash = np.flatnonzero(occupant[voxel] != rows)
-        if clash.size:
-            one = clash[0]
-            raise ValueError(
-                f"cells {cells.id[one]} and {cells.id[occupant[voxel[one]]]} share voxel "
-                f"{self._ijk(voxel[one])}: one voxel holds one cell."
-            )
+        occupant[cells.voxel] = np.arange(cells.n, dtype=np.int32)
+        require_one_each(cells, occupant, self.grid.shape)
         self.occupant[:] = occupant
         self._link(cells)
 
@@ -335,22 +316,10 @@ class Lattice:
         )
         hop, division, bad, astray = summary.max(axis=0)[:4]
         if bad:
-            raise ValueError(_name_bad_rate(cells))
-        if division * dt > LARGEST_DIVISION * (1.0 + 1e-6):
-            # a limit in single precision, as the rate is, may exceed itself by one rounding
-            row = int(np.flatnonzero(cells.divide == np.float32(division))[0])
-            raise ValueError(
-                f"divide is {division:.4g} /s for cell {cells.id[row]}: times the step of {dt:g} s "
-                f"this exceeds {LARGEST_DIVISION}; use a step of at most "
-                f"{LARGEST_DIVISION / division:.4g} s."
-            )
-        if hop * dt > LARGEST_HOP * MOST_SUBSTEPS:
-            row = int(np.flatnonzero(cells.hop == np.float32(hop))[0])
-            raise ValueError(
-                f"hop is {hop:.4g} /s for cell {cells.id[row]}: a step of {dt:g} s would need more "
-                f"than {MOST_SUBSTEPS} sub-steps; use a step of at most "
-                f"{LARGEST_HOP * MOST_SUBSTEPS / hop:.4g} s."
-            )
+            raise ValueError(name_bad_rate(cells))
+        require_short_step(
+            cells, dt, float(hop), float(division), LARGEST_HOP * MOST_SUBSTEPS, LARGEST_DIVISION
+        )
         if astray:
             self.place(cells)
         return event, float(hop)
@@ -469,9 +438,6 @@ class Lattice:
             )
         return mask
 
-    def _ijk(self, voxel: int) -> tuple[int, ...]:
-        return tuple(int(i) for i in np.unravel_index(int(voxel), self.grid.shape))
-
 
 def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
@@ -490,19 +456,3 @@ def _beside(mask: NDArray[np.bool_], periodic: tuple[bool, bool, bool]) -> NDArr
             a[0] |= b[-1]
             a[-1] |= b[0]
     return near
-
-
-def _name_bad_rate(cells: Cells) -> str:
-    """Which rate of which cell is negative or NaN, in words."""
-    for name in ("hop", "divide", "death", "fate"):
-        rates = np.atleast_2d(getattr(cells, name))
-        bad = np.argwhere(~(rates >= 0.0))
-        if bad.size:
-            kind, row = bad[0]
-            names = {"death": cells.causes, "fate": cells.types}.get(name)
-            label = name if names is None else f"{name} ({names[kind]})"
-            return (
-                f"{label} is {rates[kind, row]} /s for cell {cells.id[row]}, must be 0 or more: "
-                "check the rule that sets it."
-            )
-    raise AssertionError("the kernel counted a bad rate that is not there")

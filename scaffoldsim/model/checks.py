@@ -1,0 +1,108 @@
+"""What must hold before cells take a step, each refusal in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from scaffoldsim.model.cells import Cells
+
+__all__ = ["name_bad_rate", "require_one_each", "require_places", "require_short_step"]
+
+
+def require_places(
+    cells: Cells, solid: NDArray[Any], n_free: int, shape: tuple[int, int, int]
+) -> None:
+    """Every cell has a voxel of its box that is not solid (flat, non-zero where solid).
+
+    Raises
+    ------
+    ValueError
+        Naming the first cell without one, or both numbers where the cells are too many.
+    """
+    voxel = cells.voxel
+    if cells.n > n_free:
+        raise ValueError(
+            f"{cells.n} cells are more than the {n_free} voxels free of solid: deliver fewer "
+            "cells or use a larger scaffold."
+        )
+    outside = np.flatnonzero((voxel < 0) | (voxel >= solid.size))
+    if outside.size:
+        raise ValueError(
+            f"cell {cells.id[outside[0]]} has voxel {voxel[outside[0]]}, must be 0 to "
+            f"{solid.size - 1}: place it before the step."
+        )
+    inside = np.flatnonzero(solid[voxel])
+    if inside.size:
+        raise ValueError(
+            f"cell {cells.id[inside[0]]} stands in solid at voxel {_ijk(voxel[inside[0]], shape)}: "
+            "place it in a pore."
+        )
+
+
+def require_one_each(
+    cells: Cells, occupant: NDArray[np.int32], shape: tuple[int, int, int]
+) -> None:
+    """No two cells share a voxel, given who was entered last in each.
+
+    Raises
+    ------
+    ValueError
+        Naming two cells that do.
+    """
+    last = occupant[cells.voxel]
+    clash = np.flatnonzero(last != np.arange(cells.n))
+    if clash.size:
+        row = clash[0]
+        raise ValueError(
+            f"cells {cells.id[row]} and {cells.id[last[row]]} share voxel "
+            f"{_ijk(cells.voxel[row], shape)}: one voxel holds one cell."
+        )
+
+
+def require_short_step(
+    cells: Cells, dt: float, hop: float, division: float, most_hops: float, most_division: float
+) -> None:
+    """The step suits the greatest finite rates of hops and division (MODEL 2).
+
+    Raises
+    ------
+    ValueError
+        Naming the cell, and the longest step that would do.
+    """
+    # a limit kept in single precision, as the rate is, may exceed itself by one rounding
+    if division * dt > most_division * (1.0 + 1e-6):
+        row = int(np.flatnonzero(cells.divide == np.float32(division))[0])
+        raise ValueError(
+            f"divide is {division:.4g} /s for cell {cells.id[row]}: times the step of {dt:g} s "
+            f"this exceeds {most_division}; use a step of at most {most_division / division:.4g} s."
+        )
+    if hop * dt > most_hops:
+        row = int(np.flatnonzero(cells.hop == np.float32(hop))[0])
+        raise ValueError(
+            f"hop is {hop:.4g} /s for cell {cells.id[row]}: more than {most_hops:g} hops in the "
+            f"step of {dt:g} s; use a step of at most {most_hops / hop:.4g} s."
+        )
+
+
+def name_bad_rate(cells: Cells) -> str:
+    """Which rate of which cell is negative or NaN, in words."""
+    for name in ("hop", "divide", "death", "fate"):
+        rates = np.atleast_2d(getattr(cells, name))
+        bad = np.argwhere(~(rates >= 0.0))
+        if bad.size:
+            kind, row = bad[0]
+            names = {"death": cells.causes, "fate": cells.types}.get(name)
+            label = name if names is None else f"{name} ({names[kind]})"
+            return (
+                f"{label} is {rates[kind, row]} /s for cell {cells.id[row]}, must be 0 or more: "
+                "check the rule that sets it."
+            )
+    raise AssertionError("the kernel counted a bad rate that is not there")
+
+
+def _ijk(voxel: int, shape: tuple[int, int, int]) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.unravel_index(int(voxel), shape))
