@@ -63,8 +63,9 @@ def test_report_says_what_the_run_came_to(run: Run, copy: Path) -> None:
     path = write_report(copy)
     assert path == copy / "report.html"
     read = Page(path)
+    porosity = f"{100 * (1 - run.fraction.mean()):.1f} %"
     for words in (
-        "BMSC in a synthetic gyroid net", "finished", "Osteogenic share", "601 µm", f"{1 - run.fraction.mean():.1%}".replace("%", " %"),
+        "BMSC in a synthetic gyroid net", "finished", "Osteogenic share", "601 µm", porosity,
         "size rounded to whole periods", "scaffoldsim run config.yaml", "98 fmol/h",
         "20 fmol/h – 200 fmol/h", "Pattappa", "300 to 1200", "cells_chondrocyte",
         "nothing on a patient", "day 14", "Cells by depth", "Oxygen by depth",
