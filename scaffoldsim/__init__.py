@@ -31,7 +31,7 @@ _CELLS = {
     "Adipocyte": "adipocyte",
 }
 
-__all__ = ["Adipocyte", "BMSC", "ConfigError", "Model", "Osteoblast", "PreOsteoblast", "Run", "Scaffold", "Simulation", "__version__"]  # fmt: skip
+__all__ = [*_PUBLIC, *_CELLS, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
@@ -43,4 +43,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(__all__)

@@ -1,4 +1,4 @@
-"""Where a named thing is found: designs, materials, experiments, cell types, hosts, factors, scenes.
+"""Where a named thing is found: a design, material, experiment, cell type, host, factor, scene.
 
 A name is looked for, in this order, as a path; in ``./scaffolds``, ``./configs``, ``./viz`` of the
 folder the user stands in; in each folder of ``$SCAFFOLDSIM_PATH``; and in the installed catalogue.
@@ -26,7 +26,7 @@ KINDS: dict[str, str] = {
 _SUFFIXES = {"reports": ".html"}
 
 
-class UnknownEntry(ValueError):
+class UnknownEntryError(ValueError):
     """A name the catalogue does not hold; `near` is the closest name it does, or None."""
 
     def __init__(self, kind: str, name: str, known: list[str]) -> None:
@@ -35,7 +35,8 @@ class UnknownEntry(ValueError):
         self.near = close[0] if close else None
         hint = f"; did you mean {self.near!r}?" if self.near else ""
         super().__init__(
-            f"no {kind.removesuffix('s')} named {name!r}{hint} (known: {', '.join(known) or 'none'})"
+            f"no {kind.removesuffix('s')} named {name!r}{hint} "
+            f"(known: {', '.join(known) or 'none'})"
         )
 
 
@@ -50,7 +51,7 @@ def roots() -> list[Path]:
 
 def _files(kind: str) -> Iterator[Path]:
     if kind not in KINDS:
-        raise UnknownEntry("kinds", kind, list(KINDS))
+        raise UnknownEntryError("kinds", kind, list(KINDS))
     for root in roots():
         folder = root / KINDS[kind]
         if folder.is_dir():
@@ -73,7 +74,7 @@ def find(kind: str, name: str | os.PathLike[str]) -> Path:
 
     Raises
     ------
-    UnknownEntry
+    UnknownEntryError
         If nothing by that name is found; the message lists what there is.
     """
     text = os.fspath(name)
@@ -83,4 +84,4 @@ def find(kind: str, name: str | os.PathLike[str]) -> Path:
     for path in _files(kind):
         if path.stem == text:
             return path
-    raise UnknownEntry(kind, text, names(kind))
+    raise UnknownEntryError(kind, text, names(kind))

@@ -27,7 +27,17 @@ from scaffoldsim.schema import (
 )
 from scaffoldsim.tree import Mark, Path_, Problem, Tree, assign, merge, read
 
-__all__ = ["Config", "ConfigError", "Entry", "Parameter", "Section", "Unit", "dump", "load", "read_entry"]
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Entry",
+    "Parameter",
+    "Section",
+    "Unit",
+    "dump",
+    "load",
+    "read_entry",
+]
 
 #: section of a configuration → the class that declares it ("module:name")
 OWNERS: dict[str, str] = {
@@ -58,9 +68,7 @@ DEFAULTS: dict[str, Any] = {
     "faces": "closed",
     "host": "culture",
     "fields": {"oxygen": "oxygen"},
-    "cell_types": {
-        name: name for name in ("bmsc", "preosteoblast", "osteoblast", "adipocyte")
-    },
+    "cell_types": {name: name for name in ("bmsc", "preosteoblast", "osteoblast", "adipocyte")},
     "exposures": [],
     "behaviours": [],
     "output": {},
@@ -177,7 +185,7 @@ def load(
     config
         A name of the catalogue, a path to a YAML file, or the data itself.
     set
-        Changes: ``{"scaffold.porosity": 0.95}``, nested mappings, or ``["scaffold.porosity=0.95"]``.
+        Changes: ``{"scaffold.porosity": 0.95}``, or ``["scaffold.porosity=0.95"]``.
     seed
         Replaces the configuration's seed.
 
@@ -200,7 +208,7 @@ def load(
             assign(tree, ("seed",), seed, Mark(f"--seed {seed}"))
     except ConfigError:
         raise
-    except (catalogue.UnknownEntry, OSError, ValueError) as error:
+    except (catalogue.UnknownEntryError, OSError, ValueError) as error:
         problems = getattr(error, "problems", None) or [Problem(Mark(str(config)), "", str(error))]
         raise ConfigError(problems) from error
     return _validate(tree)
@@ -218,7 +226,7 @@ def read_entry(kind: str, name: str) -> Entry:
         tree = Tree.of(name, Mark(name))
         model = _import(ENTRIES[kind])
         problems = expand(model, tree, ())
-    except (catalogue.UnknownEntry, OSError, ValueError) as error:
+    except (catalogue.UnknownEntryError, OSError, ValueError) as error:
         raise ConfigError([Problem(Mark(str(name)), "", str(error))]) from error
     section, more = _section(model, tree, ())
     if problems or more:
@@ -245,7 +253,7 @@ def _read(config: str | os.PathLike[str] | Mapping[str, Any]) -> Tree:
         return Tree.of(config, Mark("config"))
     try:
         path = catalogue.find("experiments", config)
-    except catalogue.UnknownEntry as error:
+    except catalogue.UnknownEntryError as error:
         text = os.fspath(config)
         if os.sep in text or text.endswith((".yaml", ".yml")):
             raise ConfigError([Problem(Mark(text), "", f"no such file: {text!r}")]) from None
@@ -269,7 +277,7 @@ def _with_bases(tree: Tree, depth: int = 0) -> Tree:
     beside = Path(mark.file).parent / str(name)
     try:
         base = read(beside if beside.is_file() else catalogue.find("experiments", str(name)))
-    except catalogue.UnknownEntry as error:
+    except catalogue.UnknownEntryError as error:
         raise ConfigError([Problem(mark, "base", str(error))]) from error
     return merge(_with_bases(base, depth + 1), tree)
 
@@ -291,7 +299,9 @@ def _changes(
         key, equals, value = str(text).partition("=")
         mark = Mark(f"--set {text}")
         if not equals or not key.strip():
-            problems.append(Problem(mark, "", "write KEY=VALUE, for example scaffold.porosity=0.95"))
+            problems.append(
+                Problem(mark, "", "write KEY=VALUE, for example scaffold.porosity=0.95")
+            )
             continue
         try:
             yield tuple(key.strip().split(".")), Tree.parse(value), mark

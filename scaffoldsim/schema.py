@@ -60,6 +60,7 @@ class Quantity(float):
     text: str
 
     def __new__(cls, value: float, text: str = "") -> "Quantity":
+        """Return `value`, written as `text`."""
         self = super().__new__(cls, value)
         self.text = text
         return self
@@ -258,7 +259,7 @@ def expand(kind: Any, tree: Tree, path: Path_) -> list[Problem]:
             node[key] = copy.deepcopy(default)
         annotation = field.annotation
         if field.metadata:
-            annotation = Annotated[(annotation, *field.metadata)]  # type: ignore[assignment]
+            annotation = Annotated[(annotation, *field.metadata)]
         problems += expand(annotation, tree, (*path, key))
     return problems
 
@@ -280,7 +281,7 @@ def _find_entry(kind: type[Entry], tree: Tree, path: Path_) -> list[Problem]:
     try:
         file = catalogue.find(kind.kind, name)
         entry = read(file)
-    except catalogue.UnknownEntry as error:
+    except catalogue.UnknownEntryError as error:
         return [tree.problem(mark_path, str(error))]
     except ValueError as error:
         return list(getattr(error, "problems", [tree.problem(mark_path, str(error))]))
@@ -314,21 +315,15 @@ def _find_input(tree: Tree, path: Path_) -> list[Problem]:
 
 def explain(kind: Any, tree: Tree, path: Path_, item: Any, known: list[str] | None) -> Problem:
     """Return pydantic's error `item` in our words, with the place in the tree."""
-    location = tuple(part for part in item["loc"] if _in_tree(tree, path, part) or part != "dict")
-    place, missing = list(path), False
+    location = item["loc"]
+    place, missing = list(path), item["type"] == "missing"
     node = tree.at(path)
     for part in location:
-        if isinstance(node, dict) and part in node:
+        if _holds(node, part):
             node = node[part]
-        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
-            node = node[part]
-        elif item["type"] == "missing" or part == location[-1]:
-            missing = item["type"] == "missing"
             place.append(part)
-            break
-        else:
-            continue  # the tag of a union, which is in no file
-        place.append(part)
+        elif part == location[-1] and (missing or item["type"] == "extra_forbidden"):
+            place.append(part)  # anything else that is in no file is the tag of a union
     where = tuple(place)
     if item["type"] == "extra_forbidden":
         keys = known or _keys(kind, location[:-1])
@@ -397,8 +392,9 @@ def _is_section(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Section)
 
 
-def _in_tree(tree: Tree, path: Path_, part: Any) -> bool:
-    node = tree.at(path)
+def _holds(node: Any, part: Any) -> bool:
+    if isinstance(node, list):
+        return isinstance(part, int) and part < len(node)
     return isinstance(node, dict) and part in node
 
 
@@ -427,4 +423,3 @@ def _choices(item: Any) -> list[str]:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-

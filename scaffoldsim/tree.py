@@ -33,7 +33,11 @@ class Problem(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        return f"{self.mark}: {self.key}: {self.message}" if self.key else f"{self.mark}: {self.message}"
+        return (
+            f"{self.mark}: {self.key}: {self.message}"
+            if self.key
+            else f"{self.mark}: {self.message}"
+        )
 
     def order(self) -> tuple[bool, str, int, int, str]:
         """Sort key: options last, then by file and line."""
@@ -180,8 +184,12 @@ def assign(tree: Tree, path: Path_, value: Any, mark: Mark) -> None:
         node = child
     place = _index(node, path[-1])
     if isinstance(node, list) and not _has(node, place):
-        raise TreeError(mark, f"{'.'.join(map(str, path))} does not exist (the list has {len(node)})")
-    if isinstance(value, Mapping) and isinstance(node.get(place) if isinstance(node, dict) else None, dict):
+        raise TreeError(
+            mark, f"{'.'.join(map(str, path))} does not exist (the list has {len(node)})"
+        )
+    if isinstance(value, Mapping) and isinstance(
+        node.get(place) if isinstance(node, dict) else None, dict
+    ):
         for key, item in value.items():
             assign(tree, (*path, str(key)), item, mark)
         return

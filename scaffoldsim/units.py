@@ -10,8 +10,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
-# A number, then names with one-digit powers joined by products. Anything else never reaches Pint, so
-# a hostile text such as "m^9^9^9" cannot make it compute.
+# A number, then names with one-digit powers joined by products. Anything else never reaches Pint,
+# so a hostile text such as "m^9^9^9" cannot make it compute.
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
 _QUANTITY = re.compile(rf"^\s*({_NUMBER})\s*(.*?)\s*$")
 _NAME = r"[A-Za-zµμ%°]{1,20}(?:(?:\^|\*\*)?-?\d)?"
@@ -26,7 +26,7 @@ class UnitError(ValueError):
 def _registry() -> Any:
     import pint
 
-    registry = pint.UnitRegistry()
+    registry: Any = pint.UnitRegistry()
     registry.define("cell = []")  # "98 fmol/cell/h": a count, kept for reading
     registry.define("@alias year = y")
     registry.define("@alias day = d")
@@ -50,8 +50,9 @@ def _factor(text: str, unit: str) -> float:
         return float(given.to(unit.replace("^", "**") or "dimensionless").magnitude)
     except Exception as error:
         raise UnitError(
-            f"{text!r} is a {_dimension(given)}, but a {_dimension(registry(unit or 'dimensionless'))} "
-            f"is needed, for example in {unit or 'plain numbers'}"
+            f"{text!r} is a {_dimension(given)}, but a "
+            f"{_dimension(registry(unit or 'dimensionless'))} is needed, for example in "
+            f"{unit or 'plain numbers'}"
         ) from error
 
 

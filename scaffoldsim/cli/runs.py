@@ -202,7 +202,7 @@ def _simulate(
     """Run to the end with progress on stderr, then publish."""
     from scaffoldsim.config import ConfigError
     from scaffoldsim.run.estimate import ResourceError
-    from scaffoldsim.run.simulation import FolderExists, Interrupted
+    from scaffoldsim.run.simulation import FolderExistsError, Interrupted
 
     config = simulation.config
     with Progress(config.title or config.name) as progress:
@@ -210,7 +210,7 @@ def _simulate(
             done = simulation.run(folder, threads=threads, force=force, progress=progress)
         except ResourceError as error:
             raise Failure(REFUSED, str(error)) from error
-        except (FolderExists, ConfigError) as error:
+        except (FolderExistsError, ConfigError) as error:
             raise bad_input(error) from error
         except Interrupted as error:
             raise Failure(INTERRUPTED, str(error)) from error

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+
 from scaffoldsim.config import Section
 from scaffoldsim.schema import InputFile
 from scaffoldsim.tree import Path_

@@ -58,7 +58,7 @@ class Seeding(Section):
     delivery: Literal["dynamic_seeding", "static_seeding"] = "dynamic_seeding"
     face: Face = "z+"
     source: Literal["autologous", "allogeneic", "xenogeneic"] = "allogeneic"
-    donor: DonorSection = DonorSection()
+    donor: DonorSection = Field(default_factory=lambda: DonorSection.model_validate({}))
     genes: list[str] = Field([], max_length=0)
 
     def problems(self) -> Iterator[tuple[Path_, str]]:
@@ -88,8 +88,8 @@ def seed_voxels(
 
     Voxel v is drawn with weight :math:`w_v`: 1 at a surface (times
     :math:`e^{-d/\lambda}` at depth d from the loaded face when seeding is static) and
-    10⁻⁶ of that in the fluid. The n smallest of :math:`-\ln(u_v)/w_v` are a weighted sample without
-    replacement (Efraimidis and Spirakis 2006), and each :math:`u_v` depends on seed and voxel alone.
+    10⁻⁶ of that in the fluid. The n smallest of :math:`-\ln(u_v)/w_v` are a weighted sample
+    without replacement (Efraimidis and Spirakis 2006); :math:`u_v` depends on seed and voxel alone.
 
     Returns
     -------

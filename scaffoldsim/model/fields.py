@@ -87,7 +87,7 @@ class Fields:
             )
 
     def advance(self, cells: "Cells", dt: float) -> None:
-        """Advance every species by one implicit step of `dt` seconds with the cells where they are."""
+        """Advance every species by one implicit step of `dt` seconds; cells stay where they are."""
         for name, entry in self.species.items():
             sink = np.zeros(self.grid.n_voxels, dtype=np.float32)
             if name == "oxygen":
@@ -111,7 +111,7 @@ class Fields:
 
 
 def _boundary(species: Species, faces: "Faces") -> dict[str, Any]:
-    """Return the solver's boundary: a held value at medium and host faces, nothing at closed ones."""
+    """Return the solver's boundary: values held at medium and host faces; others are closed."""
     held = {"medium": float(species.medium), "host": float(species.host)}
     boundary: dict[str, Any] = {}
     for axis, wraps in zip("xyz", faces.periodic, strict=True):

@@ -37,7 +37,7 @@ class Host(Entry):
     kind: ClassVar[str] = "hosts"
 
     setting: Literal["culture"]
-    multipliers: dict[Event, Multiplier] = {}
+    multipliers: dict[Event, Multiplier] = Field({})
 
     def multiplier(self, event: str) -> float:
         """Return the factor on the rate of `event`."""

@@ -57,7 +57,9 @@ def row(model: "Model") -> dict[str, Any]:
     """Return the metrics of `model` now, by column; None where not modelled."""
     cells, grid = model.cells, model.grid
     n = cells.n
-    counts = dict(zip(cells.types, np.bincount(cells.type, minlength=len(cells.types)), strict=True))
+    counts = dict(
+        zip(cells.types, np.bincount(cells.type, minlength=len(cells.types)), strict=True)
+    )
     values: dict[str, Any] = dict.fromkeys(COLUMNS)
     values["time_h"] = model.seconds / 3600
     values["cells_total"] = n

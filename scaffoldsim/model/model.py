@@ -56,7 +56,7 @@ class Ledger:
             self.died[cause] += int(count)
 
 
-class Model(ColumnAgents, mesa.Model):
+class Model(ColumnAgents):
     """A scaffold with cells in it: a Mesa model whose agents are rows of columns.
 
     Parameters
@@ -153,7 +153,8 @@ class Model(ColumnAgents, mesa.Model):
 
     def __repr__(self) -> str:
         nx, ny, nz = self.grid.shape
-        return f"Model(day {self.seconds / 86400:.2f}, {self.cells.n} cells, {nx} × {ny} × {nz} voxels)"
+        day = self.seconds / 86400
+        return f"Model(day {day:.2f}, {self.cells.n} cells, {nx} × {ny} × {nz} voxels)"
 
     @property
     def seconds(self) -> float:
@@ -172,9 +173,7 @@ class Model(ColumnAgents, mesa.Model):
             self.rates.evaluate(self)
             for behaviour in self.behaviours:
                 behaviour.apply(self, self.dt)
-            events = self.lattice.update(
-                self.cells, self.dt, seed=self.seed, step=self.step_index
-            )
+            events = self.lattice.update(self.cells, self.dt, seed=self.seed, step=self.step_index)
         except Exception:
             self.fields.value = before
             raise
@@ -223,7 +222,11 @@ class Model(ColumnAgents, mesa.Model):
         """Go to a stored state of the same configuration."""
         prefix = "cells/"
         self.cells.load(
-            {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+            {
+                key.removeprefix(prefix): value
+                for key, value in state.items()
+                if key.startswith(prefix)
+            }
         )
         self.lattice.place(self.cells)
         for name in self.fields.value:

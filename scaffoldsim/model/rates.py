@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from scaffoldsim.config import Entry, Parameter, Section, Unit
 from scaffoldsim.model import counter
@@ -113,7 +114,7 @@ class CellType(Entry):
     death: Death
     migration: Migration | None = None
     proliferation: Proliferation | None = None
-    fates: dict[str, Fate] = {}
+    fates: dict[str, Fate] = Field({})
     ageing: Ageing | None = None
     attachment: Attachment | None = None
 
@@ -223,7 +224,8 @@ class Rates:
         slow = 1.0 + float(rule.slowing) * (doublings / np.float32(10)) ** 2
         base = math.log(2) / (float(rule.doubling_time) * self.donor.doubling_time)
         base *= float(rule.scaffold_factor) * self._common("proliferation", cell_type, cue)
-        return base * rise(oxygen, float(rule.half_maximal_oxygen)) / slow
+        share: NDArray[Any] = rise(oxygen, float(rule.half_maximal_oxygen))
+        return base * share / slow
 
     def _deaths(
         self,

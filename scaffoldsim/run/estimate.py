@@ -46,7 +46,9 @@ def estimate(config: Config) -> Estimate:
     volume = voxels * config.scaffold.voxel_edge() ** 3
     seeding = config.cells
     given = seeding.number if seeding.number is not None else int(seeding.density * volume)
-    rule = config.cell_types[seeding.type].proliferation if seeding.type in config.cell_types else None
+    rule = (
+        config.cell_types[seeding.type].proliferation if seeding.type in config.cell_types else None
+    )
     doublings = 0.0
     if rule is not None:
         doublings = config.duration * rule.scaffold_factor / rule.doubling_time
@@ -54,7 +56,9 @@ def estimate(config: Config) -> Estimate:
     cells = int(min(most, given * 2 ** min(doublings, 60)))
     frames = 1 + math.ceil(config.duration / config.output.frames_every)
     memory = _BASE_BYTES + _VOXEL_BYTES * voxels + _CELL_BYTES * cells
-    disk = int(frames * (5 * voxels * len(config.fields) + 30 * cells) + 3 * (4 * voxels + 40 * cells))
+    disk = int(
+        frames * (5 * voxels * len(config.fields) + 30 * cells) + 3 * (4 * voxels + 40 * cells)
+    )
     seconds = config.steps * (_VOXEL_SECONDS * voxels + _CELL_SECONDS * cells)
     return Estimate(voxels, cells, memory, disk, seconds)
 
@@ -88,7 +92,7 @@ def check_resources(config: Config, folder: Path) -> Estimate:
 
 
 def _free_memory() -> int:
-    """Return the memory that is available, bytes; the whole memory where the system does not say."""
+    """Return the memory that is available, in bytes; all there is if the system does not say."""
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):

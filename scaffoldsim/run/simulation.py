@@ -37,7 +37,7 @@ _CONFIG, _METRICS, _STATE, _CHECKPOINT = "config.yaml", "metrics.csv", "state.za
 _CELL_COLUMNS = ("id", "voxel", "type", "origin", "parent", "clone", "age", "doublings")
 
 
-class FolderExists(ValueError):
+class FolderExistsError(ValueError):
     """The folder of a run is there already."""
 
 
@@ -66,7 +66,9 @@ class Simulation:
         self._folder = folder
 
     def __repr__(self) -> str:
-        return f"Simulation({self.config.name!r}, seed {self.config.seed}, {self.config.steps} steps)"
+        return (
+            f"Simulation({self.config.name!r}, seed {self.config.seed}, {self.config.steps} steps)"
+        )
 
     @classmethod
     def from_config(
@@ -127,7 +129,7 @@ class Simulation:
 
         Raises
         ------
-        FolderExists
+        FolderExistsError
             If the folder exists and `force` is not given.
         ResourceError
             If memory or disk would not suffice.
@@ -140,12 +142,14 @@ class Simulation:
             return self._go_on(self._folder, threads, progress)
         folder = Path(out) if out is not None else self.default_folder
         if folder.exists() and not force:
-            raise FolderExists(
+            raise FolderExistsError(
                 f"{folder} exists. Go on with: scaffoldsim resume {folder}   or replace it with: "
                 "--force"
             )
         if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
-            raise FolderExists(f"{folder} is not a run folder; it is not replaced, even with --force")
+            raise FolderExistsError(
+                f"{folder} is not a run folder; it is not replaced, even with --force"
+            )
         check_resources(self.config, folder)
         model = Model(self.config, threads=threads)
         self._prepare(folder, model, threads)
@@ -161,7 +165,7 @@ class Simulation:
         for path, file in self.config.inputs().items():
             (folder / "inputs").mkdir(exist_ok=True)
             shutil.copyfile(file, folder / "inputs" / file.name)
-            node = data
+            node: Any = data
             for key in path[:-1]:
                 node = node[key]
             node[path[-1]] = f"inputs/{file.name}"
@@ -171,7 +175,10 @@ class Simulation:
             key: {"value": p.text, "range": list(p.range), "mark": p.mark, "source": p.source}
             for key, p in self.config.parameters().items()
         }
-        notes = [*model.scaffold.notes, f"virtual donor of seed {self.config.seed}: {model.rates.donor}"]
+        notes = [
+            *model.scaffold.notes,
+            f"virtual donor of seed {self.config.seed}: {model.rates.donor}",
+        ]
         notes += [f"behaviour {b.name}: sha256 {b.sha256}" for b in self.config.behaviours]
         write_manifest(
             folder,
@@ -303,5 +310,3 @@ def _stop_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-

@@ -17,7 +17,13 @@ NEAR[[4, 6]] = True
 def seed(adhesion: float = 0.8, number: int = 1000, key: int = 1, **more: object) -> np.ndarray:
     seeding = Seeding.model_validate({"number": number, **more})
     return seed_voxels(
-        seeding, read_entry("cells", "bmsc"), GRID, OPEN, NEAR, adhesion=adhesion, seed=key  # type: ignore[arg-type]
+        seeding,
+        read_entry("cells", "bmsc"),
+        GRID,
+        OPEN,
+        NEAR,
+        adhesion=adhesion,
+        seed=key,  # type: ignore[arg-type]
     )
 
 

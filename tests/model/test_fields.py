@@ -13,7 +13,9 @@ TYPES = {"bmsc": read_entry("cells", "bmsc")}
 OXYGEN = {"oxygen": read_entry("fields", "oxygen")}
 
 
-def fields(shape: tuple[int, int, int], faces: dict[str, str], solid: np.ndarray | None = None) -> Fields:
+def fields(
+    shape: tuple[int, int, int], faces: dict[str, str], solid: np.ndarray | None = None
+) -> Fields:
     fraction = np.zeros(shape, np.float32) if solid is None else solid.astype(np.float32)
     section = Faces.model_validate(faces)
     grid = Grid(shape, 20e-6, section.periodic)
@@ -61,7 +63,9 @@ def test_a_closed_box_runs_dry_and_never_below_zero() -> None:
 def test_solid_is_a_wall() -> None:
     solid = np.zeros((4, 4, 20), bool)
     solid[:, :, 10] = True
-    halves = fields((4, 4, 20), {"x": "closed", "y": "closed", "z-": "medium", "z+": "closed"}, solid)
+    halves = fields(
+        (4, 4, 20), {"x": "closed", "y": "closed", "z-": "medium", "z+": "closed"}, solid
+    )
     population = cells(np.flatnonzero(np.arange(320) % 20 > 10).astype(np.int32))
     for _ in range(30):
         halves.advance(population, 3600.0)

@@ -19,7 +19,7 @@ from scaffoldsim.config import ConfigError
 from scaffoldsim.model.indicators import COLUMNS
 from scaffoldsim.run import estimate as estimate_module
 from scaffoldsim.run.estimate import ResourceError, estimate
-from scaffoldsim.run.simulation import FolderExists, Simulation
+from scaffoldsim.run.simulation import FolderExistsError, Simulation
 
 #: a small scaffold of the real kind: 300 µm pores, one period across, two deep
 SMALL: dict[str, Any] = {
@@ -43,7 +43,10 @@ SMALL: dict[str, Any] = {
 
 def fingerprint(folder: Path) -> dict[str, str]:
     """Hashes of metrics.csv and of every file of state.zarr."""
-    files = [folder / "metrics.csv", *sorted(p for p in (folder / "state.zarr").rglob("*") if p.is_file())]
+    files = [
+        folder / "metrics.csv",
+        *sorted(p for p in (folder / "state.zarr").rglob("*") if p.is_file()),
+    ]
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
@@ -57,7 +60,14 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_folder_holds_what_the_contract_names(reference: Path) -> None:
     run = ss.Run(reference)
     assert run.status == "finished"
-    for name in ("manifest.json", "config.yaml", "metrics.csv", "morphometry.json", "state.zarr", "checkpoint"):
+    for name in (
+        "manifest.json",
+        "config.yaml",
+        "metrics.csv",
+        "morphometry.json",
+        "state.zarr",
+        "checkpoint",
+    ):
         assert (reference / name).exists(), name
     header = (reference / "metrics.csv").read_text().splitlines()[0]
     assert header == ",".join(COLUMNS)
@@ -81,9 +91,12 @@ def test_metrics_say_what_is_modelled_and_leave_the_rest_empty(reference: Path) 
 
 def test_manifest_names_every_source(reference: Path) -> None:
     manifest = json.loads((reference / "manifest.json").read_text())
-    assert manifest["schema"] == 1 and manifest["seed"] == 5
+    assert manifest["schema"] == 1
+    assert manifest["seed"] == 5
     source = manifest["sources"]["cell_types.bmsc.oxygen_uptake"]
-    assert source["value"] == "98 fmol/h" and source["mark"] == "read" and "Pattappa" in source["source"]
+    assert source["value"] == "98 fmol/h"
+    assert source["mark"] == "read"
+    assert "Pattappa" in source["source"]
     assert any("virtual donor" in note for note in manifest["notes"])
 
 
@@ -107,7 +120,10 @@ def test_its_own_config_gives_the_same_bytes(reference: Path, tmp_path: Path) ->
 
 def test_another_seed_gives_another_run(reference: Path, tmp_path: Path) -> None:
     Simulation.from_config(SMALL, seed=6, set={"duration": "12 h"}).run(tmp_path / "six")
-    assert ss.Run(tmp_path / "six").metrics.oxygen_mean_mM[1] != ss.Run(reference).metrics.oxygen_mean_mM[1]
+    assert (
+        ss.Run(tmp_path / "six").metrics.oxygen_mean_mM[1]
+        != ss.Run(reference).metrics.oxygen_mean_mM[1]
+    )
 
 
 def start(folder: Path, config: Path) -> subprocess.Popen[bytes]:
@@ -128,7 +144,9 @@ def wait_for_step(process: subprocess.Popen[bytes], folder: Path, step: int) -> 
     pytest.fail(f"the run ended, or never came to step {step}")
 
 
-@pytest.mark.parametrize(("number", "step"), [(signal.SIGKILL, 4), (signal.SIGKILL, 20), (signal.SIGTERM, 13)])
+@pytest.mark.parametrize(
+    ("number", "step"), [(signal.SIGKILL, 4), (signal.SIGKILL, 20), (signal.SIGTERM, 13)]
+)
 def test_an_interrupted_run_goes_on_to_the_same_bytes(
     reference: Path, tmp_path: Path, number: signal.Signals, step: int
 ) -> None:
@@ -163,12 +181,12 @@ def test_resume_of_a_finished_run_changes_nothing(reference: Path) -> None:
 
 
 def test_an_existing_folder_is_kept_unless_forced(reference: Path, tmp_path: Path) -> None:
-    with pytest.raises(FolderExists, match="resume"):
+    with pytest.raises(FolderExistsError, match="resume"):
         Simulation.from_config(SMALL).run(reference)
     other = tmp_path / "mine"
     other.mkdir()
     (other / "thesis.txt").write_text("years of work")
-    with pytest.raises(FolderExists, match="not a run folder"):
+    with pytest.raises(FolderExistsError, match="not a run folder"):
         Simulation.from_config(SMALL).run(other, force=True)
     assert (other / "thesis.txt").exists()
 
@@ -231,7 +249,9 @@ def test_a_users_rule_as_columns_and_cell_by_cell_agree(tmp_path: Path) -> None:
     first, last = run.cells(0), run.cells(-1)
     stayed = np.isin(last["id"], first["id"])
     where = dict(zip(first["id"], first["voxel"], strict=True))
-    assert all(where[i] == v for i, v in zip(last["id"][stayed], last["voxel"][stayed], strict=True))
+    assert all(
+        where[i] == v for i, v in zip(last["id"][stayed], last["voxel"][stayed], strict=True)
+    )
 
 
 def test_a_rule_that_draws_numbers_is_reproduced_from_the_run_folder(tmp_path: Path) -> None:
@@ -250,7 +270,7 @@ def test_a_broken_rule_stops_the_run_with_a_checkpoint_and_its_name(tmp_path: Pa
 
 
 def test_a_rule_that_is_not_there_is_a_located_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="rules.py:Nobody"):
+    with pytest.raises(ConfigError, match=r"rules\.py:Nobody"):
         Simulation.from_config(with_rule(tmp_path, "Nobody")).run(tmp_path / "no")
     with pytest.raises(ConfigError, match="no such file"):
         Simulation.from_config({**SMALL, "behaviours": ["none.py:Rule"]})
@@ -265,7 +285,10 @@ def test_no_cells_at_all_is_a_defined_result(tmp_path: Path) -> None:
 
 
 def test_mesa_batch_run_runs_the_model() -> None:
-    grid = {"config": [SMALL], "set": [{"seed": 1, "duration": "4 h"}, {"seed": 2, "duration": "4 h"}]}
+    grid = {
+        "config": [SMALL],
+        "set": [{"seed": 1, "duration": "4 h"}, {"seed": 2, "duration": "4 h"}],
+    }
     results = mesa.batch_run(ss.Model, grid, max_steps=10, display_progress=False)
     assert {row["time_h"] for row in results} == {4.0}
     assert len({row["oxygen_mean_mM"] for row in results}) == 2
