@@ -61,7 +61,7 @@ def surface(
     least = np.float32(1e-3 * voxel)
     level = np.where(np.abs(level) < least, np.copysign(least, level), level)
     vertices, faces, _, _ = marching_cubes(  # type: ignore[no-untyped-call]
-        level, 0.0, gradient_direction="ascent"
+        level, 0.0, gradient_direction="descent"
     )
     return ((vertices - 0.5) * voxel).astype(np.float32), faces.astype(np.int32)
 

@@ -94,7 +94,7 @@ class Morphometry:
         Pore surface / volume of the box, mm²/mm³, of the smooth surface (not of voxel faces).
     voxel_um : float
     uncertainty_um : float
-        Any single diameter is right within one voxel.
+        What the grid does to a diameter: about one voxel.
     shape, periodic
         The grid measured.
     criteria : list of Criterion
@@ -307,7 +307,7 @@ def measure(
     )
     pieces = find_networks(box, periodic=wraps).sizes()[1:]
     count = int(large.sum())
-    spanning = [bool(flag) for flag in networks.spans[large].any(axis=0)]
+    spanning = [bool(networks.spans[large, axis].any()) for axis in range(3)]
     if count > 1:
         notes.append(
             f"The pores form {count} networks with no way between them: cells cannot cross from "

@@ -145,7 +145,7 @@ def throat(squared: Ints, *, periodic: Periodic = False) -> tuple[int, int, int]
             middle = (low + high + 1) // 2
             if middle not in passes:
                 open_to = find_networks(squared >= radii[middle], periodic=periodic)
-                passes[middle] = [bool(flag) for flag in open_to.spans.any(axis=0)]
+                passes[middle] = [bool(open_to.spans[:, a].any()) for a in range(3)]
             low, high = (middle, high) if passes[middle][axis] else (low, middle - 1)
         found.append(int(radii[low]) if low >= 0 else 0)
     return found[0], found[1], found[2]

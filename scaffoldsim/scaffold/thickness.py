@@ -185,7 +185,8 @@ def local_thickness(
 
     D(c) is the distance from the centre of voxel c to the nearest voxel centre outside the mask,
     in voxels of edge h; the maximum is found exactly. A slab of w voxels reads w (w even) or w + 1
-    (w odd): diameters are right within one voxel.
+    (w odd), and a cylinder or a sphere its diameter within one voxel; only a sphere centred on a
+    corner of voxels, where no ball can stand, reads up to √3 voxels less.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.floating]
+Vector = tuple[Floats, Floats, Floats]
 
 _FAMILIES: dict[str, type[Family]] = {}
 _F = TypeVar("_F", bound="type[Family]")
@@ -30,14 +31,11 @@ class Family(ABC):
     sheet : bool
         The wall is thickened on both sides of the surface φ = 0, so that 2 t is its thickness,
         and the solid is in one piece for every t > 0.
-    metric : bool
-        φ is a distance in unit cells near the wall, so |∇φ| = 1 there.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     sheet: ClassVar[bool] = False
-    metric: ClassVar[bool] = False
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other)
@@ -49,7 +47,7 @@ class Family(ABC):
     def field(self, u: Floats, v: Floats, w: Floats) -> Floats:
         """φ at the positions (u, v, w) in unit cells; arrays that broadcast together."""
 
-    def gradient(self, u: Floats, v: Floats, w: Floats) -> tuple[Floats, Floats, Floats]:
+    def gradient(self, u: Floats, v: Floats, w: Floats) -> Vector:
         """(∂φ/∂u, ∂φ/∂v, ∂φ/∂w), here by central differences; override where it is known."""
         h = u.dtype.type(1e-3)
         return (

@@ -122,7 +122,8 @@ def read_image(
         low, high = planes.extremes()
         raise ValueError(
             f"{file.name}: with threshold {limit:g} every voxel is "
-            f"{'solid' if filled else 'pore'}; the values go from {low:g} to {high:g}. Choose a threshold in between."
+            f"{'solid' if filled else 'pore'}; the values go from {low:g} to {high:g}. "
+            "Choose a threshold in between."
         )
     return Image(np.ascontiguousarray(solid.transpose(2, 1, 0)), edge, limit, notes)
 
