@@ -209,7 +209,9 @@ class Multigrid:
 
     def _bind_level(self, level: Rows, sweeps: int) -> None:
         sums = np.zeros(level.n)
-        np.add.at(sums, np.repeat(np.arange(level.n), np.diff(level.ptr)), level.val)
+        joined = np.diff(level.ptr) > 0
+        if joined.any():
+            sums[joined] = np.add.reduceat(level.val, level.ptr[:-1][joined], dtype=np.float64)
         diag = (sums + level.boundary).astype(np.float32)
         work = [np.zeros(level.n, np.float32) for _ in range(4)]
         self.kernel.add_level(
