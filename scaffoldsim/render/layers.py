@@ -85,7 +85,11 @@ def draw(arrays: Mapping[str, Array], settings: Mapping[str, Any]) -> tuple[Arra
             cmap=scene["colormap"],
             clim=scene["limits"],
             show_scalar_bar=False,
-            lighting=False,
+            # Lit by ambient light alone: the colours stay those of the bar. Without lighting the
+            # occlusion pass would have no normals here, and stain it.
+            ambient=1.0,
+            diffuse=0.0,
+            specular=0.0,
             n_colors=256,
         )
     plotter.add_mesh(

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
@@ -39,6 +40,27 @@ def test_picture_shows_scaffold_cells_and_field(run: Run, tmp_path: Path) -> Non
     assert near(body, "#EFE7DA", 40) > 0.01
     assert near(body, "#0072B2") > 0.02
     assert (image[470:, 200:480] == 255).all()
+
+
+def test_colours_of_the_field_are_those_of_the_bar() -> None:
+    if gl.window_class() is None:
+        pytest.skip(f"no 3-D drawing on this machine: {gl.PACKAGES}")
+    # Cells in front of and behind the wall cast no shade on it.
+    centres = np.argwhere(np.ones((20, 20, 20))) * 1e-5 + 5e-6
+    arrays = {
+        "distance": np.full((20, 20, 20), 1e-4, np.float32),
+        "field": np.full((20, 20, 20), 0.15, np.float32),
+        "centres": centres[::3],
+        "colours": np.full((len(centres[::3]), 3), 90, np.uint8),
+    }
+    scene = Scene.load().to_dict() | {"cell_diameter": 8e-6}
+    image, _ = gl.draw(arrays, {"scene": scene, "voxel": 1e-5, "size": (400, 400)})
+    colours, counts = np.unique(image.reshape(-1, 3), axis=0, return_counts=True)
+    green = (colours[:, 1].astype(int) - colours[:, 0] > 60) & (counts > 5)
+    assert counts[green].sum() > 3000
+    mean = np.average(colours[green], axis=0, weights=counts[green])
+    expected = 255 * np.array(matplotlib.colormaps["viridis"](0.75)[:3])
+    np.testing.assert_allclose(mean, expected, atol=4)
 
 
 def test_without_graphics_the_slices_say_what_to_install(

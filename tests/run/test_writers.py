@@ -53,14 +53,17 @@ def test_atomic_write_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
-def test_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+def test_failed_write_keeps_the_old_file(
+    failing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "a.txt"
     writers.write_atomic(file, "old")
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(atomic.os, "fsync", full)
+    monkeypatch.setattr(atomic.os, failing, full)
     with pytest.raises(OSError, match="No space"):
         writers.write_atomic(file, "new")
     assert file.read_text() == "old"
@@ -175,12 +178,36 @@ def test_equal_data_gives_equal_bytes_and_resume_the_same(tmp_path: Path) -> Non
     assert digest(tmp_path / "a") == digest(tmp_path / "b")
     # A later frame half-written by a killed process goes, and the rest is written again.
     (tmp_path / "b" / "cells" / "3" / "id").mkdir(parents=True)
-    (tmp_path / "b" / "cells" / "3" / "id" / "zarr.0f.partial").write_bytes(b"x")
+    for left in ("cells/3/id/zarr.0f.partial", "fields/0/zarr.0f.partial", ".zarr.json.7.partial"):
+        (tmp_path / "b" / left).write_bytes(b"x")
     again = StateWriter.reopen(tmp_path / "b", frames=1)
     assert again.frames == 1
     for k in (1, 2):
         again.write_frame(24.0 * k, *frame(k))
     assert digest(tmp_path / "a") == digest(tmp_path / "b")
+
+
+def test_a_frame_counts_only_when_all_of_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = create(tmp_path / "s")
+    writer.write_frame(0.0, *frame(1))
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for step in ("create_array", "open_array"):
+        with monkeypatch.context() as patch:
+            patch.setattr(zarr, step, killed)
+            with pytest.raises(KeyboardInterrupt):
+                writer.write_frame(1.0, *frame(2))
+        assert writers.read_state_attributes(tmp_path / "s")["frames_committed"] == 1
+    again = StateWriter.reopen(tmp_path / "s", frames=1)
+    again.write_frame(1.0, *frame(2))
+    fresh = create(tmp_path / "fresh")
+    for k in (1, 2):
+        fresh.write_frame(k - 1.0, *frame(k))
+    assert digest(tmp_path / "s") == digest(tmp_path / "fresh")
 
 
 def test_layout_is_ome_ngff(tmp_path: Path) -> None:
