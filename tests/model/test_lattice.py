@@ -431,14 +431,27 @@ def test_matrix_may_bury_a_cell_and_nobody_enters() -> None:
     assert lattice.near_surface.ravel()[364 + 9]
     assert not lattice.near_surface.ravel()[364 + 18]
     for step in range(20):
-        cells.hop = [0.0, 1.0 / DT]
+        cells.hop = np.where(cells.id == 1, 1.0 / DT, 0.0)
         lattice.update(cells, DT, seed=1, step=step)
         assert lattice.occupant[[365, 366]].tolist() == [-2, -2]
-    cells.death[:, cells.id == 0] = np.inf
+    buried_row = cells.rows_of(0)
+    assert lattice.occupant[364] == buried_row
+    cells.death[:, buried_row] = np.inf
     lattice.update(cells, DT, seed=1, step=20)
     assert lattice.occupant[364] == -2
     lattice.set_walls(np.zeros_like(buried))
     assert lattice.occupant[364] == -1
+
+
+def test_a_cell_that_leaves_the_matrix_does_not_open_it() -> None:
+    lattice, cells = in_the_middle(1)
+    lattice.place(cells)
+    matrix = np.zeros((9, 9, 9), dtype=bool)
+    matrix[4, 4, 4] = True
+    lattice.set_walls(np.zeros_like(matrix), matrix=matrix)
+    cells.hop = np.inf
+    assert lattice.update(cells, DT, seed=1, step=1).n_hops == 1
+    assert lattice.occupant[364] == -2
 
 
 def test_gel_gives_hold() -> None:
