@@ -123,7 +123,7 @@ class Implicit:
 
     @property
     def _beginning(self) -> tuple[float, float, float]:
-        """Position of the first voxel's centre, in voxels: an additive recurrence, as even as dice."""
+        """Position of the first voxel's centre, in voxels: an additive recurrence."""
         x, y, z = ((self.attempt + 1) * step % 1 for step in _STEPS)
         return x, y, z
 
@@ -354,7 +354,7 @@ def _aim(pore_size: float, criteria: str) -> float:
 
 
 def _misses(built: Built, pore_size: float, criteria: str) -> float:
-    """Relative error of the mean pore size; beyond any tolerance where C4 has to be kept and is not."""
+    """Relative error of the mean pore size; beyond tolerance where C4 is enforced and broken."""
     low, high = PORE_RANGE
     if criteria == "enforce" and not low <= built.pore_size <= high:
         return 1 + abs(built.pore_size / pore_size - 1)

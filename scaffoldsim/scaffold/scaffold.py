@@ -126,7 +126,7 @@ class Scaffold:
         >>> scaffold = Scaffold.design("gyroid_net", porosity=0.92, pore_size="600 um",
         ...                            size="1.6 mm", voxel="40 um", periodic=True)
         >>> scaffold
-        Scaffold(gyroid net, 39 × 39 × 39 voxels of 40 um, periodic xyz, porosity 0.920)
+        Scaffold(gyroid net, 40 × 40 × 40 voxels of 40 um, periodic xyz, porosity 0.920)
         """
         from scaffoldsim.scaffold.design import solve
         from scaffoldsim.scaffold.families import get_family

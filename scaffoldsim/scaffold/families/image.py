@@ -18,11 +18,12 @@ from scaffoldsim.scaffold.grid import Grid, require_memory
 from scaffoldsim.scaffold.thickness import Bools
 
 if TYPE_CHECKING:
-    from tifffile import TiffFile, TiffPageSeries
+    from tifffile import TiffFile
 
 _MOST_COMPRESSED = 1100  # deflate cannot exceed 1032 : 1; a file that claims more is a trap
 _BYTES_PER_VOXEL = 12
-_BINS = 256  # of the Otsu histogram of images that do not hold small integers
+_BINS = 256  # of Otsu's histogram of images that do not hold a few integers, as in scikit-image
+_MOST_LEVELS = 1 << 20  # integers that may have a bin each
 _IMAGEJ_UNITS = {
     "micron": 1e-6,
     "microns": 1e-6,
@@ -98,13 +99,12 @@ def read_image(
         raise ValueError(f"threshold: {threshold!r} is neither a number nor otsu")
     notes: list[str] = []
     with _readable(file), tifffile.TiffFile(file, _multifile=False) as tiff:
-        series = _volume(file, tiff)
+        nz, ny, nx = shape = _volume(file, tiff)
         edge = voxel if voxel is not None else _spacing(file, tiff, notes)
-        nz, ny, nx = series.shape[-3:]
         grid = Grid((nx, ny, nz), edge)
-        _check_claim(file, tiff, series)
+        _check_claim(file, tiff, shape)
         require_memory(grid.n_voxels * _BYTES_PER_VOXEL, f"{file.name}: {grid.n_voxels:.3g} voxels")
-        planes = _Planes(file, series)
+        planes = _Planes(file, tiff, shape)
         limit = _otsu(planes) if threshold == "otsu" else float(threshold)
         if not math.isfinite(limit):
             raise ValueError(f"threshold: {threshold!r} is not a finite number")
@@ -134,7 +134,7 @@ def image_grid(path: str | os.PathLike[str], *, voxel: float | None = None) -> G
 
     file = Path(path)
     with _readable(file), tifffile.TiffFile(file, _multifile=False) as tiff:
-        nz, ny, nx = _volume(file, tiff).shape[-3:]
+        nz, ny, nx = _volume(file, tiff)
         return Grid((nx, ny, nz), voxel if voxel is not None else _spacing(file, tiff, []))
 
 
@@ -163,16 +163,23 @@ def _readable(file: Path) -> Iterator[None]:
         log.setLevel(before)
 
 
-def _volume(file: Path, tiff: TiffFile) -> TiffPageSeries:
-    """The one series of the file, if it is a volume of grey values."""
+def _volume(file: Path, tiff: TiffFile) -> tuple[int, int, int]:
+    """The shape (z, y, x) of the file's image, if it is one volume of grey values."""
     if not tiff.series:
         raise ValueError(f"{file.name}: holds no image")
     series = tiff.series[0]
     shape, axes, dtype = series.shape, series.axes, series.dtype
-    if len(tiff.series) > 1:
+    count = len(tiff.series)
+    if (
+        count > 1
+        and len(shape) == 2
+        and all(s.shape == shape and s.dtype == dtype for s in tiff.series)
+    ):
+        shape, axes = (count, *shape), f"Z{axes}"  # each page was written as an image of its own
+    elif count > 1:
         raise ValueError(
-            f"{file.name}: holds {len(tiff.series)} images of different kinds or sizes; one volume "
-            "of equal pages is needed"
+            f"{file.name}: holds {count} images of different kinds or sizes; one volume of equal "
+            "pages is needed"
         )
     if "S" in axes or series.keyframe.samplesperpixel > 1:
         raise ValueError(f"{file.name}: is in colour; convert it to grey values first")
@@ -186,21 +193,22 @@ def _volume(file: Path, tiff: TiffFile) -> TiffPageSeries:
         raise ValueError(f"{file.name}: has axes {axes} of {shape}; a single volume is needed")
     if dtype is None or dtype.kind not in "buif":
         raise ValueError(f"{file.name}: holds values of type {dtype}; grey values are needed")
-    return series
+    nz, ny, nx = shape[-3:]
+    return nz, ny, nx
 
 
-def _check_claim(file: Path, tiff: TiffFile, series: TiffPageSeries) -> None:
+def _check_claim(file: Path, tiff: TiffFile, shape: tuple[int, int, int]) -> None:
     """Compare the size the header claims with that of the file, before anything is allocated."""
-    claimed = math.prod(series.shape) * np.dtype(series.dtype).itemsize
-    packed = math.ceil(math.prod(series.shape) * series.keyframe.bitspersample / 8)
+    page = tiff.series[0].keyframe
+    claimed = math.prod(shape) * np.dtype(tiff.series[0].dtype).itemsize
+    packed = math.ceil(math.prod(shape) * page.bitspersample / 8)
     there = file.stat().st_size
-    compressed = series.keyframe.compression != 1
-    if not compressed and packed > there:
+    if page.compression == 1 and packed > there:
         raise ValueError(
             f"{file.name}: is truncated: its header claims {packed} bytes of image, and the file "
             f"has {there}"
         )
-    if compressed and claimed > there * _MOST_COMPRESSED:
+    if page.compression != 1 and claimed > there * _MOST_COMPRESSED:
         raise ValueError(
             f"{file.name}: claims {claimed:.3g} bytes of image in a file of {there}; that is not "
             "believable"
@@ -210,20 +218,21 @@ def _check_claim(file: Path, tiff: TiffFile, series: TiffPageSeries) -> None:
 class _Planes:
     """The pages of a volume, one at a time, checked."""
 
-    def __init__(self, file: Path, series: TiffPageSeries) -> None:
-        self.file, self.series = file, series
-        self.shape = series.shape[-3:]
-        self.dtype = np.dtype(series.dtype)
+    def __init__(self, file: Path, tiff: TiffFile, shape: tuple[int, int, int]) -> None:
+        self.file, self.tiff, self.shape = file, tiff, shape
+        self.dtype = np.dtype(tiff.series[0].dtype)
         self._low, self._high = math.inf, -math.inf
 
     def __iter__(self) -> Iterator[npt.NDArray[Any]]:
+        series = self.tiff.series[0]
+        apart = len(self.tiff.series) > 1
         # ImageJ writes large stacks as one page with the other planes behind it
-        start = self.series.dataoffset if self.series.keyframe.compression == 1 else None
+        start = series.dataoffset if series.keyframe.compression == 1 and not apart else None
         for z in range(self.shape[0]):
             if start is not None:
                 plane = self._stored(start, z)
             else:
-                page = self.series[z]
+                page = self.tiff.series[z][0] if apart else series[z]
                 if page is None:
                     raise ValueError(f"{self.file.name}: page {z} is missing")
                 plane = page.asarray()
@@ -241,7 +250,7 @@ class _Planes:
 
     def _stored(self, start: int, z: int) -> npt.NDArray[Any]:
         count = self.shape[1] * self.shape[2]
-        stored = self.dtype.newbyteorder(self.series.keyframe.parent.byteorder)
+        stored = self.dtype.newbyteorder(self.tiff.byteorder)
         with self.file.open("rb") as stream:
             stream.seek(start + z * count * stored.itemsize)
             data = stream.read(count * stored.itemsize)
@@ -258,30 +267,26 @@ def _otsu(planes: _Planes) -> float:
     """Otsu's threshold (1979) of the whole volume, from its histogram."""
     from skimage.filters import threshold_otsu
 
-    small = planes.dtype.kind in "bu" and planes.dtype.itemsize <= 2
-    if small:
-        counts = np.zeros(2 ** (8 * planes.dtype.itemsize), np.int64)
-        for plane in planes:
-            counts += np.bincount(plane.ravel().astype(np.int64), minlength=counts.size)
-        centres = np.arange(counts.size, dtype=float)
-    else:
-        for _ in planes:
-            pass
-        low, high = planes.extremes()
-        edges = np.linspace(low, high, _BINS + 1)
-        counts = np.zeros(_BINS, np.int64)
-        if high > low:
-            for plane in planes:
-                counts += np.histogram(plane, edges)[0]
-        centres = (edges[1:] + edges[:-1]) / 2
+    for _ in planes:
+        pass
     low, high = planes.extremes()
     if low == high:
         raise ValueError(
-            f"{planes.file.name}: every voxel has the value {low:g}: no solid can be told"
+            f"{planes.file.name}: every voxel has the value {low:g}: no solid can be told from it"
         )
-    used = np.flatnonzero(counts)
-    part = slice(used[0], used[-1] + 1)
-    found = threshold_otsu(hist=(counts[part], centres[part]))  # type: ignore[no-untyped-call]
+    if planes.dtype.kind in "bui" and high - low < _MOST_LEVELS:
+        centres = np.arange(low, high + 1)
+        counts = np.zeros(centres.size, np.int64)
+        for plane in planes:
+            level = (plane.astype(np.int64) - int(low)).ravel()
+            counts += np.bincount(level, minlength=counts.size)
+    else:
+        edges = np.linspace(low, high, _BINS + 1)
+        centres = (edges[1:] + edges[:-1]) / 2
+        counts = np.zeros(_BINS, np.int64)
+        for plane in planes:
+            counts += np.histogram(plane, edges)[0]
+    found = threshold_otsu(hist=(counts, centres))  # type: ignore[no-untyped-call]
     return float(found)
 
 
