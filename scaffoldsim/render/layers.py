@@ -193,7 +193,8 @@ def _without_stairs(solid: Array, h: float) -> Array:
         return solid
     margin = np.float32(0.9 * np.abs(near).min())
     blurred = ndimage.gaussian_filter(solid, _BLUR, mode="nearest")
-    return np.clip(blurred, solid - margin, solid + margin)
+    smooth: Array = np.clip(blurred, solid - margin, solid + margin)
+    return smooth
 
 
 def _refined(values: Array) -> Array:

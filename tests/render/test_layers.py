@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from scaffoldsim.render import layers
 
@@ -78,3 +79,17 @@ def test_outline_follows_the_cut() -> None:
     assert notched.n_cells == 12 + 9
     inside = cut().inside(np.asarray(notched.points))
     assert inside.max() <= 1e-6
+
+
+def test_stairs_of_a_scan_go_but_every_voxel_keeps_its_side() -> None:
+    ijk = np.indices((24, 24, 24)) - 11.5
+    mask = np.sqrt((ijk**2).sum(axis=0)) < 8
+    mask[12, :, 12] = True  # a strut one voxel thick
+    distance = ndimage.distance_transform_edt(mask) - ndimage.distance_transform_edt(~mask)
+    solid = (distance - np.sign(distance) / 2).astype("f4") * H
+    smooth = layers._without_stairs(solid, H)
+    np.testing.assert_array_equal(smooth > 0, mask)
+    assert np.abs(smooth - solid).max() > 0.2 * H
+    # An analytic distance is left alone.
+    exact = ((8 - np.sqrt((ijk**2).sum(axis=0))) * H).astype("f4") + 0.01 * ijk[0].astype("f4")
+    assert layers._without_stairs(exact, H) is exact

@@ -147,6 +147,6 @@ def _morphometry(solid: np.ndarray) -> dict[str, object]:
         "wall_thickness_mean_um": 140.0, "specific_surface_per_mm": 4.1, "uncertainty_um": 20.0,
         "criteria": [
             {"name": "porosity", "value": porosity, "limit": ">= 0.9", "verdict": "pass"},
-            {"name": "pore_size_mean_um", "value": 601.0, "limit": "300 to 1200", "verdict": "pass"},
+            {"name": "pore size", "value": 601.0, "limit": "300 to 1200", "verdict": "pass"},
         ],
     }  # fmt: skip
