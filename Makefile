@@ -79,7 +79,9 @@ $(STAMP): pyproject.toml setup.py
 	@$(BIN)/python -m pip install --quiet --no-build-isolation --editable '.[dev]'
 	@echo '$(CURDIR)' > $@
 
-# Compiles what changed since, or nothing right after an installation.
+# What changed since the installation, which compiled everything.
 $(BUILT): $(STAMP) $(KERNELS)
-	@$(BIN)/python setup.py --quiet build_ext --inplace
+	@if [ -n "$$(find $(KERNELS) -newer $(STAMP))" ]; then \
+	  $(BIN)/python setup.py --quiet build_ext --inplace; \
+	fi
 	@touch $@
