@@ -42,6 +42,10 @@ __all__ = ["ConvergenceError", "Diffusion", "Solution", "advance", "steady_state
 Array = NDArray[Any]
 
 
+#: below this share of Km, Michaelis-Menten uptake is linear to every digit of float32
+_LINEAR_BELOW = 2.0**-40
+
+
 @dataclass(frozen=True)
 class Solution:
     """A solved field.
@@ -205,6 +209,10 @@ class Diffusion:
             float(np.max(source)) * self._time,
             0.0 if before is None else float(np.fmax.reduce(before, axis=None)),
         )
+        if consumption is not None and size > 0:
+            # A box that runs dry: so far below Km the sink is linear, and dividing by what is
+            # left would carry it out of the range of float32.
+            size = max(size, _LINEAR_BELOW * km)
         scale = 2.0 ** -math.frexp(size)[1] if size > 0 else 1.0
         per_step = self._time / step
         equation = Equation(
