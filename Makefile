@@ -32,13 +32,15 @@ ifeq ($(FRESH),)
 .PHONY: $(STAMP)
 endif
 
-.PHONY: help run test install lint clean
+.PHONY: help run test evidence bench install lint clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run      build, install, run $(CONFIG), print where its report and picture are;'
 	@echo '              again: show the finished run, or resume an interrupted one'
 	@echo 'make test     build, install, run the tests       (TESTS=tests/solver for some of them)'
+	@echo 'make evidence the checks against theory, and of identity, each by its name'
+	@echo 'make bench    the benchmarks, as ratios'
 	@echo 'make install  only $(VENV), with scaffoldsim in it, editable'
 	@echo 'make lint     ruff and mypy'
 	@echo 'make clean    remove $(VENV) and all that was built; runs/ stays'
@@ -49,6 +51,14 @@ run: $(BUILT)
 
 test: $(BUILT)
 	@$(BIN)/python -m pytest $(TESTS) $(ARGS)
+
+evidence: $(BUILT)
+	@$(BIN)/python -m pytest -v tests/theory tests/run/test_simulation.py $(ARGS)
+
+bench: $(BUILT)
+	@for script in benchmarks/*.py; do \
+	  echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; \
+	done
 
 install: $(BUILT)
 	@echo "$(BIN)/scaffoldsim is up to date" >&2
