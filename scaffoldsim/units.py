@@ -35,7 +35,7 @@ def _registry() -> Any:
 
 
 @lru_cache(maxsize=1024)
-def _factor(text: str, unit: str) -> float:
+def _factor(text: str, unit: str, example: str) -> float:
     """SI-free conversion factor from the unit ``text`` to ``unit``."""
     registry = _registry()
     clean = text.replace("µ", "u").replace("μ", "u").replace("^", "**")
@@ -52,7 +52,7 @@ def _factor(text: str, unit: str) -> float:
         raise UnitError(
             f"{text!r} is a {_dimension(given)}, but a "
             f"{_dimension(registry(unit or 'dimensionless'))} is needed, for example in "
-            f"{unit or 'plain numbers'}"
+            f"{example or 'plain numbers'}"
         ) from error
 
 
@@ -111,7 +111,7 @@ def parse(value: str | float, unit: str, *, example: str | None = None) -> float
         if not unit:
             return number
     # Whole factors keep round figures round: 600 um is 0.0006 m, not 0.0006000000000000001.
-    factor = _factor(text, unit)
+    factor = _factor(text, unit, example)
     if _whole(factor):
         return number * round(factor)
     return number / round(1 / factor) if _whole(1 / factor) else number * factor
