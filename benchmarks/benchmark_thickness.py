@@ -72,12 +72,13 @@ def main() -> None:
                     f"{cpu / ours:.1f} times ours",
                 )
             unit_cell.cache_clear()
+            edge = max(n * VOXEL, 2 * period)
             scaffold, wall, cpu = timed(
-                lambda name=name, n=n: Scaffold.design(
+                lambda name=name, edge=edge: Scaffold.design(
                     name,
                     porosity=0.92,
                     pore_size=600e-6,
-                    size=max(n * VOXEL, 2 * period),
+                    size=edge,
                     voxel=VOXEL,
                     threads=options.threads,
                 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scaffoldsim.scaffold.morphometry import local_thickness, measure
+from scaffoldsim.scaffold.morphometry import judge, local_thickness, measure
 from scaffoldsim.scaffold.scaffold import Scaffold
 
 CONTRACT = {
@@ -85,6 +85,19 @@ def test_margin_counts_for_balls_but_not_for_the_average():
     assert framed.pore_size_mean_um == pytest.approx(520)
     assert whole.pore_size_mean_um > 700  # cut by a face, a pore reads larger
     assert "continued" not in framed.pore_size_faces  # x and y still end at their faces
+
+
+@pytest.mark.parametrize(
+    ("porosity", "pore", "verdicts"),
+    [
+        (0.90, 300e-6, ["pass", "pass"]),
+        (0.8999, 299.9e-6, ["fail", "fail"]),
+        (0.95, 1200e-6, ["pass", "pass"]),
+        (0.95, 1201e-6, ["pass", "fail"]),
+    ],
+)
+def test_limits_of_the_criterion(porosity, pore, verdicts):
+    assert [c.verdict for c in judge(porosity, pore)] == verdicts
 
 
 @pytest.mark.parametrize("fill", [True, False])

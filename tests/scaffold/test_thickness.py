@@ -95,6 +95,15 @@ def test_a_wrapped_box_reads_the_same_wherever_it_is_cut():
     np.testing.assert_array_equal(np.roll(here, (5, 11, 13), (0, 1, 2)), there)
 
 
+def test_distances_wider_than_the_first_margin_are_wrapped_too():
+    mask = np.ones((90, 7, 80), bool)
+    mask[3, 2, 1] = False
+    steps = [np.abs(np.arange(n) - at) for n, at in zip(mask.shape, (3, 2, 1), strict=True)]
+    x, y, z = (np.minimum(step, n - step) for step, n in zip(steps, mask.shape, strict=True))
+    expected = x[:, None, None] ** 2 + y[:, None] ** 2 + z**2
+    np.testing.assert_array_equal(squared_distance(mask, periodic=True), expected)
+
+
 def test_balls_longer_than_a_machine_word_are_painted_whole():
     mask = np.ones((3, 90, 90), bool)
     mask[:, 40, 50] = False
