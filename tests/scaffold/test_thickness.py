@@ -97,8 +97,8 @@ def test_a_wrapped_box_reads_the_same_wherever_it_is_cut():
 
 def test_distances_wider_than_the_first_margin_are_wrapped_too():
     mask = np.ones((90, 7, 80), bool)
-    mask[3, 2, 1] = False
-    steps = [np.abs(np.arange(n) - at) for n, at in zip(mask.shape, (3, 2, 1), strict=True)]
+    mask[30, 2, 28] = False  # its image beyond the far face is 31 voxels from it
+    steps = [np.abs(np.arange(n) - at) for n, at in zip(mask.shape, (30, 2, 28), strict=True)]
     x, y, z = (np.minimum(step, n - step) for step, n in zip(steps, mask.shape, strict=True))
     expected = x[:, None, None] ** 2 + y[:, None] ** 2 + z**2
     np.testing.assert_array_equal(squared_distance(mask, periodic=True), expected)
