@@ -5,6 +5,7 @@ uses it (`OWNERS` says where); the owner is imported the moment a configuration 
 before, and nothing here knows what it does.
 """
 
+import copy
 import hashlib
 import importlib
 import json
@@ -342,16 +343,38 @@ def _section(
     kind: Any, tree: Tree, path: Path_, *, known: list[str] | None = None
 ) -> tuple[Any, list[Problem]]:
     """Validate the node at `path`; return the section (None if broken) and what is wrong."""
+    adapter, node = TypeAdapter(kind), tree.at(path)
+    problems: list[Problem] = []
+    section = None
     try:
-        section = TypeAdapter(kind).validate_python(tree.at(path))
+        section = whole = adapter.validate_python(node)
     except ValidationError as error:
-        return None, [explain(kind, tree, path, item, known) for item in error.errors()]
-    problems = [
-        tree.problem((*path, *key), message)
-        for item in _members(section)
-        for key, message in item.problems()
-    ]
+        problems = [explain(kind, tree, path, item, known) for item in error.errors()]
+        # without the broken keys the rest can still be judged as a whole
+        try:
+            whole = adapter.validate_python(_without(node, path, problems))
+        except ValidationError:
+            return None, problems
+    named = tuple(problem.key for problem in problems)
+    for item in _members(whole):
+        for key, message in item.problems():
+            problem = tree.problem((*path, *key), message)
+            if not named or (key and not problem.key.startswith(named)):
+                problems.append(problem)
     return section, problems
+
+
+def _without(node: Any, path: Path_, problems: list[Problem]) -> Any:
+    """Return a copy of `node`, which stands at `path`, without the keys that have a problem."""
+    rest = copy.deepcopy(node)
+    for problem in problems:
+        *way, last = problem.key.split(".")[len(path) :] or [""]
+        below = rest
+        for key in way:
+            below = below.get(key) if isinstance(below, dict) else None
+        if isinstance(below, dict):
+            below.pop(last, None)
+    return rest
 
 
 def _members(section: Any) -> Iterator[Section]:

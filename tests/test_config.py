@@ -111,6 +111,13 @@ def test_every_problem_at_once_in_file_order(tmp_path: Path) -> None:
     assert found[-1].startswith("--set cells.number=-1: cells.number:")
 
 
+def test_a_broken_key_hides_no_check_across_keys(tmp_path: Path) -> None:
+    text = GOOD.replace("gyroid_net", "giroid_net").replace("size: 1.6 mm", "size: 1.6 kg")
+    family, size = problems(write(tmp_path, text))
+    assert "did you mean 'gyroid_net'" in family
+    assert "scaffold.size" in size
+
+
 def test_out_of_range_says_value_and_range(tmp_path: Path) -> None:
     (found,) = problems(write(tmp_path, GOOD.replace("20 um", "9 mm")))
     assert "9 mm is out of range (allowed " in found
