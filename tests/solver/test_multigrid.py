@@ -151,3 +151,11 @@ def test_load_counts_unfit_values():
         assert _diffusion.load_field(field.astype(dtype), 2.0, mask, c) == 3
     assert c[1, 1, 1] == 2.0
     assert c[1, 1, 5] == 0.0
+
+
+def test_store_clips_at_zero_and_marks_the_solid():
+    c = pad(np.array([[[2.0, -1e-9, 3.0]]]), (False,) * 3)
+    mask = pad(np.array([[[1, 1, 0]]], np.uint8), (False,) * 3)
+    out = np.empty((1, 1, 3))
+    _diffusion.store_field(c, 0.5, mask, out)
+    np.testing.assert_array_equal(out, [[[1.0, 0.0, np.nan]]])
