@@ -179,6 +179,7 @@ def test_bits_do_not_depend_on_threads(case):
 @pytest.mark.parametrize("boundary", [ALL_FACES, {"x": "periodic", "y": "periodic", "z-": 0.2}])
 def test_a_solve_remembers_nothing(boundary):
     used = Diffusion(GYROID, boundary=boundary, threads=1, **UNITS)
+    used.solve(0.15, **OXYGEN)
     used.solve(None, decay=1e-3, source=1e-4 * CELLS, fixed=FIXED)
     used.solve(0.1, previous=0.1, dt=60.0, **OXYGEN)
     fresh = Diffusion(GYROID, boundary=boundary, threads=2, **UNITS)

@@ -21,8 +21,13 @@ TOLERANCE = {"A8": 0.02, "A9": 0.03, "A10": 0.01, "A11": 0.02, "A12": 0.03}
 def slab(half, voxels, **terms):
     """Positions and field across a slab of half-thickness `half` between faces held at C0."""
     h = 2 * half / voxels
-    found = steady_state(np.ones((1, 1, voxels), bool), voxel=h, diffusivity=D,
-                         boundary={"z-": C0, "z+": C0}, **terms)
+    found = steady_state(
+        np.ones((1, 1, voxels), bool),
+        voxel=h,
+        diffusivity=D,
+        boundary={"z-": C0, "z+": C0},
+        **terms,
+    )
     return (np.arange(voxels) + 0.5) * h - half, found.value[0, 0]
 
 
@@ -65,12 +70,16 @@ def test_a9_zero_order_sphere():
     inside = r < radius
     # A well-stirred bath: harmonic faces then put C0 on the staircase itself, not half a voxel
     # outside it.
-    found = steady_state(np.where(inside, 1.0, 1e4), voxel=radius / voxels, diffusivity=D,
-                         boundary={"x+": C0, "y+": C0, "z+": C0},
-                         consumption=UPTAKE * inside, half_saturation=1e-6).value
+    found = steady_state(
+        np.where(inside, 1.0, 1e4),
+        voxel=radius / voxels,
+        diffusivity=D,
+        boundary={"x+": C0, "y+": C0, "z+": C0},
+        consumption=UPTAKE * inside,
+        half_saturation=1e-6,
+    ).value
     expected = C0 - UPTAKE * (radius**2 - r**2) / (6 * D)
-    np.testing.assert_allclose(found[inside], expected[inside], rtol=0,
-                               atol=TOLERANCE["A9"] * C0)
+    np.testing.assert_allclose(found[inside], expected[inside], rtol=0, atol=TOLERANCE["A9"] * C0)
     assert found[0, 0, 0] == pytest.approx(0.19 * C0, abs=0.01 * C0)
 
 
@@ -93,9 +102,7 @@ def test_a10_is_second_order():
     assert 1.8 < order < 2.2
 
 
-@pytest.mark.parametrize(
-    ("half", "centre"), [(1e-3, 0.13466), (1.5e-3, 0.05819), (2e-3, 0.00489)]
-)
+@pytest.mark.parametrize(("half", "centre"), [(1e-3, 0.13466), (1.5e-3, 0.05819), (2e-3, 0.00489)])
 def test_a11_michaelis_menten_slab(half, centre):
     _, c = slab(half, 81, **OXYGEN)
     assert c[40] == pytest.approx(centre, rel=TOLERANCE["A11"])
@@ -106,8 +113,13 @@ def test_a11_does_not_depend_on_the_axis(axis):
     shape = [4, 4, 4]
     shape[axis] = 41
     name = "xyz"[axis]
-    found = steady_state(np.ones(shape, bool), voxel=2e-3 / 41, diffusivity=D,
-                         boundary={name + "-": C0, name + "+": C0}, **OXYGEN).value
+    found = steady_state(
+        np.ones(shape, bool),
+        voxel=2e-3 / 41,
+        diffusivity=D,
+        boundary={name + "-": C0, name + "+": C0},
+        **OXYGEN,
+    ).value
     line = np.moveaxis(found, axis, 0)
     assert line[20, 1, 2] == pytest.approx(0.13466, rel=TOLERANCE["A11"])
 
@@ -117,8 +129,14 @@ def test_a12_point_source_with_decay():
     strength = 1e-15  # mol/s
     source = np.zeros((voxels,) * 3)
     source[0, 0, 0] = strength / 8 / h**3
-    found = steady_state(np.ones(source.shape, bool), voxel=h, diffusivity=D, boundary={},
-                         source=source, decay=D / (length * h) ** 2).value
+    found = steady_state(
+        np.ones(source.shape, bool),
+        voxel=h,
+        diffusivity=D,
+        boundary={},
+        source=source,
+        decay=D / (length * h) ** 2,
+    ).value
     r = octant(voxels)
     seen = (r >= 6) & (r <= 3 * length)
     expected = strength / (4 * np.pi * D * r * h) * np.exp(-r / length)
