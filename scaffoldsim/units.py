@@ -29,7 +29,6 @@ def _registry() -> Any:
     registry: Any = pint.UnitRegistry()
     registry.define("cell = []")  # "98 fmol/cell/h": a count, kept for reading
     registry.define("@alias year = y")
-    registry.define("@alias day = d")
     registry.define("@alias week = wk")
     return registry
 

@@ -305,7 +305,13 @@ class Lattice:
         summary = np.zeros((_CHUNKS, 8))  # a row fills a cache line: threads do not share one
         _lattice.draw(
             cells.n,
-            *map(cells.allocated, ("id", "type", "voxel", "hop", "divide", "death", "fate")),
+            cells.allocated("id"),
+            cells.allocated("type"),
+            cells.allocated("voxel"),
+            cells.allocated("hop"),
+            cells.allocated("divide"),
+            cells.allocated("death"),
+            cells.allocated("fate"),
             self.occupant,
             dt,
             *counter.keys(seed=seed, step=step, purpose="lattice.event"),
