@@ -86,7 +86,10 @@ BAD = {
     "an unknown key": (
         "c.yaml",
         TINY.replace("porosity:", "porosty:"),
-        [r"^c\.yaml:8:3: scaffold\.porosty: .*did you mean 'porosity'"],
+        [
+            r"^c\.yaml:5:1: scaffold\.porosity: is missing",
+            r"^c\.yaml:8:3: scaffold\.porosty: .*did you mean 'porosity'",
+        ],
     ),
     "a value out of range": (
         "c.yaml",
