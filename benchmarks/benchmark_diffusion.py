@@ -17,7 +17,7 @@ import numpy as np
 
 from scaffoldsim.solver.diffusion import Diffusion
 
-VOXEL, DIFFUSIVITY, HALF_SATURATION = 2e-5, 2e-9, 0.006  # m, m2/s, mol/m3 (MODEL.md 8)
+VOXEL, DIFFUSIVITY, HALF_SATURATION = 2e-5, 2e-9, 0.006  # m, m2/s, mol/m3: oxygen
 UPTAKE = 98e-15 / 3600 / VOXEL**3  # mol/m3/s, one cell in a voxel
 SHARE = 0.125  # of the pore voxels hold a cell
 

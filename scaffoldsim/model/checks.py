@@ -66,7 +66,7 @@ def require_one_each(
 def require_short_step(
     cells: Cells, dt: float, hop: float, division: float, most_hops: float, most_division: float
 ) -> None:
-    """The step suits the greatest finite rates of hops and division (MODEL 2).
+    """The step suits the greatest finite rates of hops and division.
 
     Raises
     ------

@@ -36,10 +36,10 @@ NO_ENTRY, SOLID, SURFACE = 1, 2, 4
 # codes of an event, as in _lattice.pyx
 DIVISION, FIRST = 1, 2
 
-#: Greatest chance of a hop per sub-step; above it, lost conflicts slow diffusion (MODEL 2).
+#: Greatest chance of a hop per sub-step; above it, lost conflicts slow diffusion (docs/theory.md).
 LARGEST_HOP = 0.3
 
-#: Greatest product of division rate and step; above it, a cell would need two divisions (MODEL 2).
+#: Greatest product of division rate and step; above it, a cell would need two divisions.
 LARGEST_DIVISION = 0.1
 
 #: More sub-steps than this are taken for a mistaken rate (assumed: 250 times the usual 4).
@@ -86,7 +86,7 @@ class Lattice:
     guidance
         Whether surfaces guide cells.
     open_grip
-        Weight of a target in open fluid, 0 to 1 (.1, MODEL 3; 1 in a gel).
+        Weight of a target in open fluid, 0 to 1; .1 is assumed (1 would suit a gel).
     threads
         Threads of the kernel; None takes all cores. Results do not depend on it.
 
@@ -102,7 +102,7 @@ class Lattice:
 
     References
     ----------
-    MODEL 2-4. Exclusion process: the mean density of cells obeys the linear diffusion equation
+    docs/theory.md, Cells. Exclusion process: the mean density of cells obeys the linear diffusion equation
     (Liggett 1985, *Interacting particle systems*, chapter VIII; recalled).
 
     Examples

@@ -87,7 +87,7 @@ def signature(cells: Cells, lattice: Lattice) -> list[bytes]:
 
 
 class Reference:
-    """One step of MODEL 2-4 in plain loops over dictionaries by id, as slow as it is simple."""
+    """One step in plain loops over dictionaries by id, as slow as it is simple."""
 
     def __init__(self, case: Case) -> None:
         self.case, c = case, case.cells

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import cg, spsolve
 
-H, D, KM = 2e-5, 2e-9, 0.006  # m, m2/s, mol/m3: a voxel, oxygen in water, MODEL.md 8
+H, D, KM = 2e-5, 2e-9, 0.006  # m, m2/s, mol/m3: a voxel, oxygen in water
 V_CELL = 98e-15 / 3600 / H**3  # mol/m3/s: one cell of 98 fmol/h in a voxel
 DIRECT = 5000  # unknowns above which a factorisation takes too long for a test
 ALL_FACES = dict.fromkeys(("x-", "x+", "y-", "y+", "z-", "z+"), 0.2)
