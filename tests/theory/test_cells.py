@@ -1,4 +1,4 @@
-"""Cells on the lattice against closed forms (MODEL 12: A1-A3, A5, A7, A13, A15).
+"""Cells on the lattice against closed forms (docs/theory.md: A1-A3, A5, A7, A13, A15).
 
 Guidance and bias are off and all rates but those named are 0. Statistical tests have fixed seeds
 and limits from the number of cells.
@@ -20,7 +20,7 @@ HOUR = 3600.0
 GROWTH = math.log(2.0) / (33.0 * HOUR)  # doubling time 33 h
 HOP = 1.0 / HOUR
 
-# relative, as MODEL 12 states them
+# relative, as docs/theory.md states them
 TOLERANCE = {"A1": 0.03, "A2": 0.05, "A3": 0.02, "A5": 0.03, "A7": 0.05}
 
 

@@ -1,4 +1,4 @@
-"""MODEL.md 12, checks A8 to A12: closed forms of diffusion with a sink."""
+"""Checks A8 to A12 of docs/theory.md: closed forms of diffusion with a sink."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import pytest
 from scaffoldsim.solver.diffusion import steady_state
 
 C0, D = 0.2, 2e-9  # mol/m3, m2/s
-# mol/m3/s: 98 fmol per cell and hour at 1e4 cells/mm3 (Pattappa 2011, read in MODEL.md 8)
+# mol/m3/s: 98 fmol per cell and hour at 1e4 cells/mm3 (Pattappa 2011)
 UPTAKE = 98e-15 / 3600 * 1e4 * 1e9
 OXYGEN = {"consumption": UPTAKE, "half_saturation": 0.006}
 ZERO_ORDER = {"consumption": UPTAKE, "half_saturation": 1e-6}
 SLAB_LIMIT = np.sqrt(2 * D * C0 / UPTAKE)
 SPHERE_LIMIT = np.sqrt(6 * D * C0 / UPTAKE)
-# Share of the expected value (A10 to A12) or of C0 (A8, A9) that MODEL.md 12 allows.
+# Share of the expected value (A10 to A12) or of C0 (A8, A9) that docs/theory.md allows.
 TOLERANCE = {"A8": 0.02, "A9": 0.03, "A10": 0.01, "A11": 0.02, "A12": 0.03}
 
 
