@@ -200,6 +200,8 @@ def test_a_wrong_change_is_named(tiny, capsys, change, pattern):
         (["measure", "ball.tif", "--voxel", "20 um", "--threshold", "high"], "otsu"),
         (["measure", "noise.tif", "--voxel", "20 um"], "noise.tif"),
         (["build", "no_such_design"], "no_such_design"),
+        (["run", "quickstart", "--threads", "0"], "--threads 0: at least 1"),
+        (["compare", "bcp", "plga", "--seeds", "0"], "--seeds 0: at least 1"),
         (["resume", "nowhere"], "nowhere"),
         (["render", "nowhere"], "nowhere"),
         (["compare", "bcp"], "two"),

@@ -204,6 +204,8 @@ def _simulate(
     from scaffoldsim.run.estimate import ResourceError
     from scaffoldsim.run.simulation import FolderExistsError, Interrupted
 
+    if threads is not None and threads < 1:
+        raise Failure(BAD_INPUT, f"--threads {threads}: at least 1 is needed")
     config = simulation.config
     with Progress(config.title or config.name) as progress:
         try:
