@@ -63,7 +63,7 @@ class Behaviour(Section):
         try:
             spec.loader.exec_module(module)
             behaviour = getattr(module, self.name)()
-        except Exception as error:  # a user's file may raise anything
+        except (Exception, SystemExit) as error:  # a user's file may raise anything
             raise ValueError(f"{path.name}:{self.name}: {type(error).__name__}: {error}") from error
         if not (hasattr(behaviour, "apply") or hasattr(behaviour, "step")):
             raise ValueError(f"{path.name}:{self.name} has neither apply(model, dt) nor step(cell)")
@@ -87,7 +87,7 @@ class Rule:
             else:
                 for cell in model.agents:
                     self._behaviour.step(cell)
-        except Exception as error:  # a user's file may raise anything
+        except (Exception, SystemExit) as error:  # a user's file may raise anything
             raise ValueError(f"behaviour {self.name}: {type(error).__name__}: {error}") from error
         cells = model.cells
         for column in ("hop", "divide", "death", "fate"):

@@ -52,6 +52,9 @@ class Fields:
 
     Attributes
     ----------
+    open, core : ndarray of bool
+        Pore voxels; those of them in the third that is farthest from medium and host faces (none
+        if no face supplies anything).
     value : dict of str to ndarray
         Concentration in mol/m³, float32 (nx, ny, nz), 0 in solid.
     """
@@ -69,6 +72,7 @@ class Fields:
         self.grid, self.species = grid, species
         self.pore = 1.0 - fraction
         self.open = self.pore > 0.5
+        self.core = self.open & _core(grid, faces)
         self._uptake = np.array([float(t.oxygen_uptake) for t in types.values()])
         self.value: dict[str, NDArray[np.float32]] = {}
         self._solver: dict[str, Diffusion] = {}
@@ -108,6 +112,21 @@ class Fields:
     def in_pores(self, name: str) -> NDArray[np.float32]:
         """Return the concentrations of species `name` in all pore voxels, flat."""
         return self.value[name][self.open]
+
+
+def _core(grid: "Grid", faces: "Faces") -> NDArray[np.bool_]:
+    """Return the voxels deeper below all supplying faces than two thirds of the greatest depth."""
+    depth = np.full(grid.shape, np.inf)
+    for axis, wraps in enumerate(faces.periodic):
+        if wraps:
+            continue
+        n = grid.shape[axis]
+        index = np.arange(n).reshape([-1 if i == axis else 1 for i in range(3)])
+        for side, below in (("-", index), ("+", n - 1 - index)):
+            if faces.kind("xyz"[axis] + side) in ("medium", "host"):
+                depth = np.minimum(depth, below)
+    deepest = depth.max()
+    return np.isfinite(depth) & (depth > 2 / 3 * deepest)
 
 
 def _boundary(species: Species, faces: "Faces") -> dict[str, Any]:

@@ -39,7 +39,7 @@ COLUMNS: tuple[str, ...] = (
     "adipocyte_share",
     "cells_per_mm3",
     "coverage",
-    "colonised_depth_mm",
+    "core_cells_per_mm3",
     "oxygen_at_cells_mM",
     "hypoxic_share",
     "population_doublings_mean",
@@ -83,6 +83,10 @@ def row(model: "Model") -> dict[str, Any]:
     near = model.lattice.near_surface.ravel()
     if near.any():
         values["coverage"] = float(np.count_nonzero(near[cells.voxel]) / np.count_nonzero(near))
+    core = model.fields.core.ravel()
+    if core.any():
+        volume = np.count_nonzero(core) * grid.voxel_volume * 1e9
+        values["core_cells_per_mm3"] = float(np.count_nonzero(core[cells.voxel]) / volume)
     total = n + values["cells_dead"]
     if total:
         values["viability"] = n / total
@@ -90,30 +94,9 @@ def row(model: "Model") -> dict[str, Any]:
         osteogenic = counts.get("preosteoblast", 0) + counts.get("osteoblast", 0)
         values["osteogenic_share"] = int(osteogenic) / n
         values["adipocyte_share"] = int(counts.get("adipocyte", 0)) / n
-        values["colonised_depth_mm"] = _colonised_depth(model)
         values["population_doublings_mean"] = float(cells.doublings.mean(dtype=np.float64))
         if "oxygen" in model.fields.species:
             at_cells = model.fields.at(cells.voxel, "oxygen")
             values["oxygen_at_cells_mM"] = float(at_cells.mean(dtype=np.float64))
             values["hypoxic_share"] = float(np.count_nonzero(at_cells < HYPOXIC_MM) / n)
     return values
-
-
-def depth_profile(model: "Model", axis: int) -> np.ndarray[Any, Any]:
-    """Return cells per mm³ of pore in each layer of voxels along `axis`; NaN where no pore is."""
-    other = tuple(i for i in range(3) if i != axis)
-    pore = np.count_nonzero(model.fields.open, axis=other)
-    layer = np.unravel_index(model.cells.voxel, model.grid.shape)[axis]
-    count = np.bincount(layer, minlength=model.grid.shape[axis])
-    volume = pore * model.grid.voxel_volume * 1e9
-    return np.where(pore > 0, count / np.where(pore > 0, volume, 1.0), np.nan)
-
-
-def _colonised_depth(model: "Model") -> float:
-    """Depth of the 95th percentile of cells, in mm from the loaded face."""
-    face = model.config.cells.face
-    axis = "xyz".index(face[0])
-    layer = np.unravel_index(model.cells.voxel, model.grid.shape)[axis]
-    if face[1] == "+":
-        layer = model.grid.shape[axis] - 1 - layer
-    return float((np.percentile(layer, 95) + 0.5) * model.grid.voxel * 1e3)

@@ -90,6 +90,8 @@ class Model(ColumnAgents):
         Steps made.
     running : bool
         False once `duration` is reached.
+    intact : bool
+        Whether the state is that of the end of a step; False after a step that broke off half-way.
 
     Raises
     ------
@@ -120,7 +122,7 @@ class Model(ColumnAgents):
         self.dt = float(config.step)
         self.cells = Cells(list(config.cell_types), CAUSES)
         super().__init__(rng=self.seed)
-        self.running = True
+        self.running = self.intact = True
 
         self.scaffold = _build_scaffold(config, threads)
         self.grid: Grid = self.scaffold.grid
@@ -164,25 +166,29 @@ class Model(ColumnAgents):
     def step(self) -> None:
         """Advance by one `dt`: oxygen, what cells feel, the user's rules, what cells do.
 
-        If anything fails, the state is that of the end of the last step.
+        If oxygen, rates or a rule fail, the state is that of the end of the last step. If
+        anything later fails, `intact` is False and the state must not be kept.
         """
         before = dict(self.fields.value)
         census = self.cells.census(len(SOURCES))
+        self.intact = False
         try:
             self.fields.advance(self.cells, self.dt)
             self.rates.evaluate(self)
             for behaviour in self.behaviours:
                 behaviour.apply(self, self.dt)
-            events = self.lattice.update(self.cells, self.dt, seed=self.seed, step=self.step_index)
         except Exception:
             self.fields.value = before
+            self.intact = True
             raise
+        events = self.lattice.update(self.cells, self.dt, seed=self.seed, step=self.step_index)
         self.ledger.book(events, census, self.cells.census(len(SOURCES)))
         self.step_index += 1
         if self.step_index % _CHECK_EVERY == 0:
             self.check()
         self.running = self.step_index < self.config.steps
         self.datacollector.collect(self)
+        self.intact = True
 
     def check(self) -> None:
         """Check what must hold after every step.

@@ -26,7 +26,8 @@ CAUSES = ("basal", "ischaemic", "lifespan")
 
 _Rate = Annotated[Parameter, Unit("1/s", ge=0, le=1, show="1/h")]
 _Time = Annotated[Parameter, Unit("s", ge=60, le=1e12, show="h")]
-_Oxygen = Annotated[Parameter, Unit("mol/m^3", ge=0, le=10, show="mM")]
+#: of a half-maximal concentration: never 0, it stands in a denominator
+_Oxygen = Annotated[Parameter, Unit("mol/m^3", ge=1e-9, le=10, show="mM")]
 _Number = Annotated[Parameter, Unit("", ge=0, le=1e3)]
 
 
@@ -271,8 +272,6 @@ def rise(concentration: Any, half_maximal: float) -> Any:
     >>> rise(0.006, 0.006)
     0.5
     """
-    if half_maximal == 0:
-        return concentration * 0 + 1.0
     positive = np.maximum(concentration, 0)
     share = positive / (positive + half_maximal)
     return float(share) if np.ndim(share) == 0 else share

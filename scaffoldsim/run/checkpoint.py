@@ -6,7 +6,7 @@ so it is whole or absent; the newest two are kept. It holds numbers only (no pic
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,10 @@ def save(folder: Path, state: Mapping[str, NDArray[Any]], **counts: int) -> Path
     return path
 
 
-def newest(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, int]] | None:
-    """Return the state and counts of the newest whole checkpoint, or None if there is none."""
+def newest_first(
+    folder: Path,
+) -> Iterator[tuple[dict[str, NDArray[Any]], dict[str, int]]]:
+    """Yield the state and counts of every whole checkpoint, the newest first."""
     for path in sorted(folder.glob("step-*.npz"), reverse=True):
         try:
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
@@ -50,5 +52,4 @@ def newest(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, int]] | Non
             for name, value in data.items()
             if name.startswith("count/")
         }
-        return {k: v for k, v in data.items() if not k.startswith("count/")}, counts
-    return None
+        yield {k: v for k, v in data.items() if not k.startswith("count/")}, counts

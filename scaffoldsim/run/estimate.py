@@ -1,12 +1,13 @@
 """What a run will need, and whether this machine has it."""
 
 import math
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from scaffoldsim.config import Config
+from scaffoldsim.model.rates import Donor
+from scaffoldsim.scaffold.grid import free_memory
 
 # Measured on the quickstart (2 cores): resident memory and run time against voxels and cells.
 _BASE_BYTES = 350_000_000
@@ -51,7 +52,14 @@ def estimate(config: Config) -> Estimate:
     )
     doublings = 0.0
     if rule is not None:
-        doublings = config.duration * rule.scaffold_factor / rule.doubling_time
+        doubling_time = rule.doubling_time * Donor(config.seed, seeding.donor.spread).doubling_time
+        faster = config.host.multiplier("proliferation") * math.prod(
+            max(1.0, cue.fold)
+            for exposure in config.exposures
+            for cue in exposure.factor.cues
+            if cue.event == "proliferation"
+        )
+        doublings = config.duration * rule.scaffold_factor * faster / doubling_time
     most = voxels * (config.scaffold.porosity or 1.0)
     cells = int(min(most, given * 2 ** min(doublings, 60)))
     frames = 1 + math.ceil(config.duration / config.output.frames_every)
@@ -72,7 +80,7 @@ def check_resources(config: Config, folder: Path) -> Estimate:
         With the numbers.
     """
     need = estimate(config)
-    free = _free_memory()
+    free = free_memory()
     if need.memory_bytes > free:
         raise ResourceError(
             f"{need.voxels:,} voxels and up to {need.cells:,} cells need about "
@@ -89,14 +97,3 @@ def check_resources(config: Config, folder: Path) -> Estimate:
             f"{disk / 1e9:.1f} GB are free. Raise output.frames_every or choose another --out."
         )
     return need
-
-
-def _free_memory() -> int:
-    """Return the memory that is available, in bytes; all there is if the system does not say."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

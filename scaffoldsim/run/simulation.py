@@ -1,6 +1,8 @@
 """A simulation: a model stepped through time, and a folder that holds what came of it."""
 
 import contextlib
+import fcntl
+import hashlib
 import os
 import shutil
 import signal
@@ -23,17 +25,24 @@ from scaffoldsim.run.manifest import (
     new_manifest,
     read_manifest,
     update_manifest,
+    versions,
     write_manifest,
 )
 from scaffoldsim.run.record import Run
 from scaffoldsim.run.schedule import due
 from scaffoldsim.run.state import StateWriter
 from scaffoldsim.run.writers import MetricsWriter
+from scaffoldsim.units import format_si
 
 #: called after steps: (steps made, steps in all, {"day", "cells", "oxygen_mM"})
 Progress = Callable[[int, int, Mapping[str, float]], None]
 
 _CONFIG, _METRICS, _STATE, _CHECKPOINT = "config.yaml", "metrics.csv", "state.zarr", "checkpoint"
+#: all that a run folder holds; a folder with anything else in it is never replaced
+_ENTRIES = {
+    *(MANIFEST, _CONFIG, _METRICS, _STATE, _CHECKPOINT, "inputs", "morphometry.json"),
+    *("picture.png", "report.html"),
+}
 _CELL_COLUMNS = ("id", "voxel", "type", "origin", "parent", "clone", "age", "doublings")
 
 
@@ -94,11 +103,16 @@ class Simulation:
         Raises
         ------
         FileNotFoundError, ValueError
-            If it is no run folder.
+            If it is no run folder, or its configuration or inputs were changed.
         """
         path = Path(folder)
-        read_manifest(path)
-        return cls(load(path / _CONFIG), path)
+        manifest = read_manifest(path)
+        config = load(path / _CONFIG)
+        if (config.hash, config.seed) != (manifest.get("config_hash"), manifest.get("seed")):
+            raise config.error(
+                (), "this is not the configuration the run began with; it, or an input, was changed"
+            )
+        return cls(config, path)
 
     @property
     def default_folder(self) -> Path:
@@ -138,25 +152,20 @@ class Simulation:
         Interrupted
             On Ctrl-C or SIGTERM, with a checkpoint written.
         """
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads is {threads}; at least 1 is needed")
         if self._folder is not None:
             return self._go_on(self._folder, threads, progress)
         folder = Path(out) if out is not None else self.default_folder
-        if folder.exists() and not force:
-            raise FolderExistsError(
-                f"{folder} exists. Go on with: scaffoldsim resume {folder}   or replace it with: "
-                "--force"
-            )
-        if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
-            raise FolderExistsError(
-                f"{folder} is not a run folder; it is not replaced, even with --force"
-            )
+        if folder.exists():
+            _require_replaceable(folder, force)
         check_resources(self.config, folder)
         model = Model(self.config, threads=threads)
-        self._prepare(folder, model, threads)
-        with self._writers(folder, model) as (metrics, state):
-            return self._advance(folder, model, metrics, state, progress)
+        self._prepare(folder, model)
+        with _locked(folder):
+            return self._advance(folder, model, *self._begin(folder, model), progress)
 
-    def _prepare(self, folder: Path, model: Model, threads: int | None) -> None:
+    def _prepare(self, folder: Path, model: Model) -> None:
         """Make the folder; the manifest, which makes it a run, comes last."""
         if folder.exists():
             shutil.rmtree(folder)
@@ -164,11 +173,12 @@ class Simulation:
         data = self.config.resolved()
         for path, file in self.config.inputs().items():
             (folder / "inputs").mkdir(exist_ok=True)
-            shutil.copyfile(file, folder / "inputs" / file.name)
+            copy = Path("inputs", _name_of_copy(file))
+            shutil.copyfile(file, folder / copy)
             node: Any = data
             for key in path[:-1]:
                 node = node[key]
-            node[path[-1]] = f"inputs/{file.name}"
+            node[path[-1]] = copy.as_posix()
         write_atomic(folder / _CONFIG, dump(data))
         write_atomic(folder / "morphometry.json", json_text(model.scaffold.measure().to_dict()))
         sources = {
@@ -179,6 +189,12 @@ class Simulation:
             *model.scaffold.notes,
             f"virtual donor of seed {self.config.seed}: {model.rates.donor}",
         ]
+        simulated = self.config.steps * self.config.step
+        if simulated > self.config.duration:
+            notes.append(
+                f"duration {format_si(self.config.duration, 's')} is no whole number of steps of "
+                f"{format_si(self.config.step, 's')}: {format_si(simulated, 's')} were run"
+            )
         notes += [f"behaviour {b.name}: sha256 {b.sha256}" for b in self.config.behaviours]
         write_manifest(
             folder,
@@ -195,40 +211,48 @@ class Simulation:
         )
 
     def _go_on(self, folder: Path, threads: int | None, progress: Progress | None) -> Run:
-        if read_manifest(folder)["status"] == "finished":
-            return Run(folder)
-        model = Model(self.config, threads=threads)
-        update_manifest(folder, status="running")
-        stored = checkpoint.newest(folder / _CHECKPOINT)
-        counts = {"rows": 0, "frames": 0}
-        if stored is not None:
-            model.load(stored[0])
-            counts = stored[1]
-        with self._writers(folder, model, **counts) as (metrics, state):
-            return self._advance(folder, model, metrics, state, progress)
+        with _locked(folder):
+            manifest = read_manifest(folder)
+            if manifest["status"] == "finished":
+                return Run(folder)
+            model = Model(self.config, threads=threads)
+            notes = manifest.get("notes", [])
+            if manifest.get("versions") != versions():
+                notes = [*notes, f"went on with other versions: {versions()}"]
+            update_manifest(folder, status="running", error=None, notes=notes)
+            writers = self._reopen(folder, model)
+            if writers is None:
+                model = Model(self.config, threads=threads)
+                writers = self._begin(folder, model)
+            return self._advance(folder, model, *writers, progress)
 
-    @contextlib.contextmanager
-    def _writers(
-        self, folder: Path, model: Model, *, rows: int = 0, frames: int = 0
-    ) -> Iterator[tuple[MetricsWriter, StateWriter]]:
-        """Open metrics and state; with no rows and frames to keep, begin them anew."""
-        if frames:
-            state = StateWriter.reopen(folder / _STATE, frames=frames)
-        else:
-            shutil.rmtree(folder / _STATE, ignore_errors=True)
-            state = StateWriter.create(
-                folder / _STATE,
-                grid_shape=model.grid.shape,
-                voxel=model.grid.voxel,
-                field_names=list(model.fields.value),
-                field_units=["mM"] * len(model.fields.value),
-                type_names=list(model.cells.types),
-                distance=model.scaffold.distance,
-                fraction=model.scaffold.fraction,
-                frames_every_h=self.config.output.frames_every / 3600,
-            )
-        with MetricsWriter(folder / _METRICS, COLUMNS, rows=rows) as metrics:
-            yield metrics, state
+    def _reopen(self, folder: Path, model: Model) -> tuple[MetricsWriter, StateWriter] | None:
+        """Go to the newest checkpoint whose rows and frames are there; None if there is none."""
+        for stored, counts in checkpoint.newest_first(folder / _CHECKPOINT):
+            try:
+                state = StateWriter.reopen(folder / _STATE, frames=counts["frames"])
+                metrics = MetricsWriter(folder / _METRICS, COLUMNS, rows=counts["rows"])
+                model.load(stored)
+            except (ValueError, OSError, KeyError):
+                continue  # damaged on disk; what is older may be whole
+            return metrics, state
+        return None
+
+    def _begin(self, folder: Path, model: Model) -> tuple[MetricsWriter, StateWriter]:
+        """Begin metrics and state anew."""
+        shutil.rmtree(folder / _STATE, ignore_errors=True)
+        state = StateWriter.create(
+            folder / _STATE,
+            grid_shape=model.grid.shape,
+            voxel=model.grid.voxel,
+            field_names=list(model.fields.value),
+            field_units=["mM"] * len(model.fields.value),
+            type_names=list(model.cells.types),
+            distance=model.scaffold.distance,
+            fraction=model.scaffold.fraction,
+            frames_every_h=self.config.output.frames_every / 3600,
+        )
+        return MetricsWriter(folder / _METRICS, COLUMNS), state
 
     def _advance(
         self,
@@ -241,22 +265,28 @@ class Simulation:
         """Step to the end; write what is due; leave a checkpoint whatever happens."""
         output, last = self.config.output, self.config.steps
         saved = time.monotonic()
+        written = model.step_index if metrics.rows else -1
 
         def save() -> None:
+            """Write a checkpoint, unless the last step or what was due at it broke off."""
+            if not model.intact or model.step_index != written:
+                return
             metrics.commit()
             counts = {"rows": metrics.rows, "frames": state.frames}
             checkpoint.save(folder / _CHECKPOINT, model.state(), **counts)
 
         def write() -> None:
+            nonlocal written
             step = model.step_index
             if due(step, model.dt, output.metrics_every, last):
                 metrics.append(model.metrics())
             if due(step, model.dt, output.frames_every, last):
                 _write_frame(state, model)
+            written = step
 
-        with _stop_signals() as stop:
+        with metrics, _stop_signals() as stop:
             try:
-                if model.step_index == 0:
+                if written < 0:
                     write()
                 while model.running:
                     if stop.is_set():
@@ -269,13 +299,59 @@ class Simulation:
                     if progress is not None and _tells(model.step_index, last):
                         progress(model.step_index, last, _news(model))
             except BaseException as error:
-                save()
                 status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-                update_manifest(folder, status=status, error=f"{type(error).__name__}: {error}")
+                with contextlib.suppress(OSError):  # the disk may be what failed
+                    update_manifest(folder, status=status, error=f"{type(error).__name__}: {error}")
+                    save()
                 raise
-        save()
+            save()
         update_manifest(folder, status="finished")
         return Run(folder)
+
+
+def _require_replaceable(folder: Path, force: bool) -> None:
+    """Refuse a path that exists, unless `force` and it holds a run and nothing else."""
+    if not folder.is_dir():
+        raise FolderExistsError(f"{folder} is a file; give another folder")
+    if not force:
+        raise FolderExistsError(
+            f"{folder} exists. Go on with: scaffoldsim resume {folder}   or replace it with: "
+            "--force"
+        )
+    entries = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    foreign = sorted(entries - _ENTRIES)
+    if foreign:
+        raise FolderExistsError(
+            f"{folder} holds {foreign[0]!r}, which is not a run's; it is not replaced, even with "
+            "--force"
+        )
+    if entries:
+        try:
+            read_manifest(folder)
+        except (OSError, ValueError) as error:
+            raise FolderExistsError(
+                f"{folder} is not a run folder; it is not replaced, even with --force"
+            ) from error
+
+
+def _name_of_copy(file: Path) -> str:
+    """Return a name that two files with different contents never share: ``<sha8>-<name>``."""
+    prefix = hashlib.sha256(file.read_bytes()).hexdigest()[:8] + "-"
+    return file.name if file.name.startswith(prefix) else prefix + file.name
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder, so that no second process writes into it; ended by any exit."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise FolderExistsError(f"another process is writing into {folder}") from error
+        yield
+    finally:
+        os.close(handle)
 
 
 def _write_frame(state: StateWriter, model: Model) -> None:

@@ -73,3 +73,25 @@ def test_solid_is_a_wall() -> None:
     assert value[:, :, :10] == pytest.approx(0.2, rel=1e-3)
     assert value[:, :, 11:].max() < 1e-3
     assert (value[:, :, 10] == 0).all()
+
+
+def test_a_thin_wall_lets_through_what_it_leaves_open() -> None:
+    """Half-filled voxels carry half the diffusivity: steeper there by two, harmonic at the edge."""
+    wall = np.zeros((2, 2, 21))
+    wall[:, :, 10] = 0.5
+    layers = fields(
+        (2, 2, 21), {"x": "periodic", "y": "periodic", "z-": "medium", "z+": "host"}, wall
+    )
+    for _ in range(10):
+        layers.advance(cells(np.empty(0, np.int32)), 3600.0)
+    line = layers.value["oxygen"][0, 0]
+    step, across = line[4] - line[5], line[9] - line[10]
+    assert across / step == pytest.approx(1.5, rel=0.01)
+
+
+def test_the_core_is_the_third_farthest_from_supply() -> None:
+    both = fields((2, 2, 30), {"x": "periodic", "y": "periodic", "z": "medium"})
+    assert np.flatnonzero(both.core[0, 0]).tolist() == list(range(10, 20))
+    below = fields((2, 2, 30), {"x": "closed", "y": "closed", "z-": "host", "z+": "closed"})
+    assert np.flatnonzero(below.core[0, 0]).tolist() == list(range(20, 30))
+    assert not fields((2, 2, 30), dict.fromkeys("xyz", "closed")).core.any()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,9 @@ import pytest
 import scaffoldsim as ss
 from scaffoldsim.config import ConfigError
 from scaffoldsim.model.indicators import COLUMNS
+from scaffoldsim.model.model import InvariantError
 from scaffoldsim.run import estimate as estimate_module
+from scaffoldsim.run import simulation as simulation_module
 from scaffoldsim.run.estimate import ResourceError, estimate
 from scaffoldsim.run.simulation import FolderExistsError, Simulation
 
@@ -186,9 +189,104 @@ def test_an_existing_folder_is_kept_unless_forced(reference: Path, tmp_path: Pat
     other = tmp_path / "mine"
     other.mkdir()
     (other / "thesis.txt").write_text("years of work")
+    with pytest.raises(FolderExistsError, match=r"holds 'thesis\.txt'"):
+        Simulation.from_config(SMALL).run(other, force=True)
+    (other / "manifest.json").write_text('{"name": "a web page"}')
+    (other / "thesis.txt").unlink()
     with pytest.raises(FolderExistsError, match="not a run folder"):
         Simulation.from_config(SMALL).run(other, force=True)
-    assert (other / "thesis.txt").exists()
+    assert (other / "manifest.json").exists()
+    with pytest.raises(FolderExistsError, match="is a file"):
+        Simulation.from_config(SMALL).run(other / "manifest.json", force=True)
+
+
+def test_a_forced_run_replaces_a_run(tmp_path: Path) -> None:
+    short = {**SMALL, "duration": "2 h"}
+    Simulation.from_config(short).run(tmp_path / "run")
+    Simulation.from_config(short, seed=8).run(tmp_path / "run", force=True)
+    assert ss.Run(tmp_path / "run").manifest["seed"] == 8
+
+
+def test_a_full_disk_leaves_no_hole(reference: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    write, calls = simulation_module._write_frame, []
+
+    def full(state: Any, model: Any) -> None:
+        calls.append(model.step_index)
+        if len(calls) == 3:
+            raise OSError(28, "No space left on device")
+        write(state, model)
+
+    monkeypatch.setattr(simulation_module, "_write_frame", full)
+    with pytest.raises(OSError, match="No space"):
+        Simulation.from_config(reference / "config.yaml").run(tmp_path / "full")
+    assert ss.Run(tmp_path / "full").status == "failed"
+    Simulation.resume(tmp_path / "full").run()
+    assert fingerprint(tmp_path / "full") == fingerprint(reference)
+    assert ss.Run(tmp_path / "full").manifest["error"] is None
+
+
+def test_a_broken_state_is_never_kept(reference: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    def broken(model: ss.Model) -> None:
+        if model.step_index == 24:
+            model.cells.age[0] = -1.0
+            raise InvariantError("planted")
+
+    monkeypatch.setattr(ss.Model, "check", broken)
+    with pytest.raises(InvariantError, match="planted"):
+        Simulation.from_config(reference / "config.yaml").run(tmp_path / "broken")
+    monkeypatch.undo()
+    Simulation.resume(tmp_path / "broken").run()
+    assert fingerprint(tmp_path / "broken") == fingerprint(reference)
+
+
+def interrupted(folder: Path, config: Any, step: int, monkeypatch: Any) -> None:
+    """A run that failed after `step` steps."""
+    advance = ss.Model.step
+
+    def stop(model: ss.Model) -> None:
+        if model.step_index == step:
+            raise OSError("planted")
+        advance(model)
+
+    monkeypatch.setattr(ss.Model, "step", stop)
+    with pytest.raises(OSError, match="planted"):
+        Simulation.from_config(config).run(folder)
+    monkeypatch.undo()
+
+
+def test_resume_refuses_another_configuration(tmp_path: Path, monkeypatch: Any) -> None:
+    interrupted(tmp_path / "run", {**SMALL, "duration": "4 h"}, 2, monkeypatch)
+    config = tmp_path / "run" / "config.yaml"
+    config.write_text(config.read_text().replace("seed: 5", "seed: 9"))
+    with pytest.raises(ConfigError, match="not the configuration the run began with"):
+        Simulation.resume(tmp_path / "run")
+
+
+@pytest.mark.parametrize("lost", ["metrics.csv", "state.zarr", "checkpoint"])
+def test_a_run_that_lost_a_part_begins_anew(
+    reference: Path, tmp_path: Path, monkeypatch: Any, lost: str
+) -> None:
+    folder = tmp_path / "run"
+    interrupted(folder, reference / "config.yaml", 14, monkeypatch)
+    target = folder / lost
+    shutil.rmtree(target) if target.is_dir() else target.unlink()
+    Simulation.resume(folder).run()
+    assert fingerprint(folder) == fingerprint(reference)
+
+
+def test_a_folder_that_is_being_written_is_left_alone(tmp_path: Path, monkeypatch: Any) -> None:
+    interrupted(tmp_path / "run", {**SMALL, "duration": "4 h"}, 2, monkeypatch)
+    with (
+        simulation_module._locked(tmp_path / "run"),
+        pytest.raises(FolderExistsError, match="another process"),
+    ):
+        Simulation.resume(tmp_path / "run").run()
+
+
+def test_a_duration_between_steps_is_said(tmp_path: Path) -> None:
+    run = Simulation.from_config(SMALL, set={"duration": "90 min"}).run(tmp_path / "run")
+    assert list(run.metrics.time_h) == [0, 2]
+    assert any("2 h were run" in note for note in run.manifest["notes"])
 
 
 def test_an_impossible_scaffold_writes_nothing(tmp_path: Path) -> None:
@@ -198,7 +296,7 @@ def test_an_impossible_scaffold_writes_nothing(tmp_path: Path) -> None:
 
 
 def test_too_little_memory_is_refused_with_numbers(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(estimate_module, "_free_memory", lambda: 1_000_000)
+    monkeypatch.setattr(estimate_module, "free_memory", lambda: 1_000_000)
     with pytest.raises(ResourceError, match=r"GB of memory; 0.0 GB are free"):
         Simulation.from_config(SMALL).run(tmp_path / "no")
     assert not (tmp_path / "no").exists()
@@ -259,7 +357,32 @@ def test_a_rule_that_draws_numbers_is_reproduced_from_the_run_folder(tmp_path: P
     Simulation.from_config(tmp_path / "a" / "config.yaml").run(tmp_path / "b")
     assert fingerprint(tmp_path / "a") == fingerprint(tmp_path / "b")
     assert ss.Run(tmp_path / "a").metrics.cells_born.iloc[-1] > 10
-    assert (tmp_path / "a" / "inputs" / "rules.py").exists()
+    (stored,) = (tmp_path / "a" / "inputs").iterdir()
+    assert stored.name.endswith("-rules.py")
+
+
+def test_rules_of_the_same_name_stay_apart(tmp_path: Path) -> None:
+    for folder, body in (("a", "model.cells.hop[:] = 0"), ("b", "model.cells.divide[:] = 0")):
+        (tmp_path / folder).mkdir()
+        text = f"class Rule:\n    def apply(self, model, dt):\n        {body}\n"
+        (tmp_path / folder / "rule.py").write_text(text)
+    rules = [f"{tmp_path / folder / 'rule.py'}:Rule" for folder in ("a", "b")]
+    config = {**SMALL, "duration": "4 h", "cells": {"number": 300}, "behaviours": rules}
+    Simulation.from_config(config).run(tmp_path / "one")
+    Simulation.from_config(tmp_path / "one" / "config.yaml").run(tmp_path / "two")
+    assert len(list((tmp_path / "one" / "inputs").iterdir())) == 2
+    assert fingerprint(tmp_path / "one") == fingerprint(tmp_path / "two")
+    texts = [(tmp_path / name / "config.yaml").read_bytes() for name in ("one", "two")]
+    assert texts[0] == texts[1]
+
+
+def test_a_rule_that_leaves_python_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "rule.py").write_text(
+        "class Rule:\n    def apply(self, model, dt):\n        raise SystemExit(7)\n"
+    )
+    config = {**SMALL, "duration": "4 h", "behaviours": [f"{tmp_path / 'rule.py'}:Rule"]}
+    with pytest.raises(ValueError, match=r"rule\.py:Rule: SystemExit: 7"):
+        Simulation.from_config(config).run(tmp_path / "run")
 
 
 def test_a_broken_rule_stops_the_run_with_a_checkpoint_and_its_name(tmp_path: Path) -> None:
