@@ -125,8 +125,8 @@ def _core(grid: "Grid", faces: "Faces") -> NDArray[np.bool_]:
         for side, below in (("-", index), ("+", n - 1 - index)):
             if faces.kind("xyz"[axis] + side) in ("medium", "host"):
                 depth = np.minimum(depth, below)
-    deepest = depth.max()
-    return np.isfinite(depth) & (depth > 2 / 3 * deepest)
+    deep: NDArray[np.bool_] = np.isfinite(depth) & (depth > 2 / 3 * depth.max())
+    return deep
 
 
 def _boundary(species: Species, faces: "Faces") -> dict[str, Any]:
