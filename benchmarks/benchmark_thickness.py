@@ -15,9 +15,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from scaffoldsim.scaffold.design import Implicit, unit_cell
+from scaffoldsim.scaffold.design import unit_cell
 from scaffoldsim.scaffold.families import get_family
 from scaffoldsim.scaffold.grid import Grid
+from scaffoldsim.scaffold.implicit import Implicit
 from scaffoldsim.scaffold.morphometry import local_thickness
 from scaffoldsim.scaffold.scaffold import Scaffold
 

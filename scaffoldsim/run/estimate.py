@@ -42,9 +42,18 @@ class Estimate:
 
 
 def estimate(config: Config) -> Estimate:
-    """Return what `config` will need, without building anything."""
-    voxels = config.scaffold.n_voxels()
-    volume = voxels * config.scaffold.voxel_edge() ** 3
+    """Return what `config` will need, without building anything.
+
+    Raises
+    ------
+    ConfigError
+        If an image cannot be read.
+    """
+    try:
+        voxels = config.scaffold.n_voxels()
+        volume = voxels * config.scaffold.voxel_edge() ** 3
+    except (ValueError, OSError) as error:
+        raise config.error(("scaffold",), str(error)) from error
     seeding = config.cells
     given = seeding.number if seeding.number is not None else int(seeding.density * volume)
     rule = (

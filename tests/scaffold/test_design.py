@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaffoldsim.scaffold.design import Implicit, Infeasible, _level, solve, unit_cell
+from scaffoldsim.scaffold.design import Infeasible, _level, solve, unit_cell
 from scaffoldsim.scaffold.families import Family, family_names, get_family, register
 from scaffoldsim.scaffold.families.base import _FAMILIES
 from scaffoldsim.scaffold.grid import Grid, TooLarge
+from scaffoldsim.scaffold.implicit import Implicit
 from scaffoldsim.scaffold.morphometry import local_thickness
 from scaffoldsim.scaffold.networks import find_networks
 from scaffoldsim.scaffold.scaffold import Scaffold
@@ -341,3 +342,16 @@ def test_a_new_family_is_one_class():
         pytest.fail("four rods that never meet were built")
     finally:
         del _FAMILIES["test_channels"]
+
+
+@pytest.mark.parametrize("pore_size", [450e-6, 590e-6])
+def test_struts_cut_off_by_open_faces_are_no_reason_to_refuse(pore_size: float) -> None:
+    built = solve(
+        "gyroid_net",
+        porosity=0.92,
+        pore_size=pore_size,
+        size=(1.6e-3,) * 3,
+        voxel=20e-6,
+        periodic=(False, False, False),
+    )
+    assert abs(built.pore_size / pore_size - 1) < 0.02
