@@ -102,8 +102,8 @@ class Lattice:
 
     References
     ----------
-    docs/theory.md, Cells. Exclusion process: the mean density of cells obeys the linear diffusion equation
-    (Liggett 1985, *Interacting particle systems*, chapter VIII; recalled).
+    docs/theory.md, Cells. Exclusion process: the mean density of cells obeys the linear diffusion
+    equation (Liggett 1985, *Interacting particle systems*, chapter VIII; recalled).
 
     Examples
     --------
