@@ -60,7 +60,8 @@ def draw(arrays: Mapping[str, Array], settings: Mapping[str, Any]) -> tuple[Arra
         off_screen=True, window_size=[width * fine, height * fine], lighting="none"
     )
     plotter.set_background(scene["background"])
-    surface = scaffold_surface(distance * _UM, h, cut)
+    whole = _Cut(edges, cut.corner, 0.0, h)
+    surface = scaffold_surface(distance * _UM, h, cut if scene["cut_scaffold"] else whole)
     if surface.n_cells:
         plotter.add_mesh(
             surface,

@@ -50,6 +50,8 @@ class Scene:
         Signs of the corner that is cut away.
     cut_share : float
         Share of each edge that the cut takes, 0 for none.
+    cut_scaffold : bool
+        Whether the cut takes the scaffold too, or the cells alone.
     lights : tuple of Light
         Fixed to the scene.
     occlusion : float
@@ -81,6 +83,7 @@ class Scene:
     margins: tuple[float, float, float, float]
     corner: tuple[float, float, float]
     cut_share: float
+    cut_scaffold: bool
     lights: tuple[Light, ...]
     occlusion: float
     supersampling: int
@@ -200,12 +203,14 @@ def _scene(path: Path, document: Any) -> Scene:
         raise ValueError(f"{path}: schema: {top['schema']!r} is not allowed (1)")
     camera = top.node("camera", "direction up margins")
     margins = camera.node("margins", "left right bottom top")
-    cut = top.node("cut", "corner share")
+    cut = top.node("cut", "corner share scaffold")
     cells = top.node("cells", "diameter jitter types other")
     floor = top.node("slice", "field label limits colormap")
     corner = cut.numbers("corner", 3)
     if any(abs(sign) != 1 for sign in corner):
         raise ValueError(f"{path}: cut.corner: {corner} is not allowed (three of 1 and -1)")
+    if cut["scaffold"] not in ("cut", "kept"):
+        raise ValueError(f"{path}: cut.scaffold: {cut['scaffold']!r} is not allowed (cut, kept)")
     limits = floor.numbers("limits", 2)
     if not limits[0] < limits[1]:
         raise ValueError(f"{path}: slice.limits: {limits} is not allowed (low < high)")
@@ -226,6 +231,7 @@ def _scene(path: Path, document: Any) -> Scene:
         ),
         corner=_three(corner),
         cut_share=cut.number("share", 0, 0.9),
+        cut_scaffold=cut["scaffold"] == "cut",
         lights=tuple(
             Light(
                 _three(light.numbers("direction", 3)),

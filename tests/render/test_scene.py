@@ -27,6 +27,7 @@ def test_cutaway_is_complete() -> None:
         ("supersampling: 2", "", "'supersampling' is missing"),
         ("diameter: 18 um", "diameter: 18 kg", "cells.diameter: '18 kg'"),
         ("schema: 1", "schema: 2", "schema"),
+        ("scaffold: kept", "scaffold: keep", "cut, kept"),
     ],
 )
 def test_bad_scene_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -43,3 +44,6 @@ def test_a_scene_of_the_user_is_found(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(text.replace("share: 0.5", "share: 0"), encoding="utf-8")
     assert Scene.load(file).cut_share == 0
+    assert not Scene.load(file).cut_scaffold
+    file.write_text(text.replace("scaffold: kept", "scaffold: cut"), encoding="utf-8")
+    assert Scene.load(file).cut_scaffold
