@@ -1,4 +1,4 @@
-"""Kernels of exact local thickness; ``morphometry.py`` names, checks and documents them."""
+"""Kernels of exact local thickness; ``thickness.py`` names, checks and documents them."""
 from cython.parallel cimport prange
 from libc.stdint cimport int32_t, uint8_t, uint64_t
 

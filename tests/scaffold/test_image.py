@@ -313,3 +313,27 @@ def test_measuring_what_was_exported_gives_the_same(tmp_path):
             assert two[key] == pytest.approx(value, rel=1e-6), key
         elif key not in ("criteria", "throat_um"):
             assert two[key] == value, key
+
+
+def test_a_broken_chain_of_pages_is_damage_not_one_plane(tmp_path):
+    path = tmp_path / "a.tif"
+    for metadata in ({}, None):  # with and without a description that counts the pages
+        whole = write(path, grey(), compression="zlib", metadata=metadata).read_bytes()
+        said = []
+        for share in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9):
+            path.write_bytes(whole[: int(share * len(whole))])
+            with pytest.raises(ValueError, match=r"a\.tif: ") as caught:
+                read_image(path, voxel=1e-5, threshold=110)
+            said.append(str(caught.value))
+        assert not any("one plane" in each for each in said), said
+        assert any("is damaged or cut off: pages that can be found" in each for each in said), said
+    with pytest.raises(ValueError, match="is one plane"):
+        read_image(write(path, grey()[0]), voxel=1e-5, threshold=110)
+
+
+@pytest.mark.parametrize("shape", [SHAPE, (*SHAPE, 3), (7, 9, 3)])
+def test_complex_values_are_no_colours(tmp_path, shape):
+    photometric = "rgb" if shape[-1] == 3 else "minisblack"
+    tifffile.imwrite(tmp_path / "a.tif", np.ones(shape, np.complex64), photometric=photometric)
+    with pytest.raises(ValueError, match="values of type complex64; grey values are needed"):
+        read_image(tmp_path / "a.tif", voxel=1e-5, threshold=110)

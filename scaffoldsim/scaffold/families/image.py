@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import re
@@ -24,6 +25,7 @@ _MOST_COMPRESSED = 1100  # deflate cannot exceed 1032 : 1; a file that claims mo
 _BYTES_PER_VOXEL = 12
 _BINS = 256  # of Otsu's histogram of images that do not hold a few integers, as in scikit-image
 _MOST_LEVELS = 1 << 20  # integers that may have a bin each
+_COUNTED = {"shaped", "imagej", "ome"}  # the first page says how many there are
 _IMAGEJ_UNITS = {
     "micron": 1e-6,
     "microns": 1e-6,
@@ -98,8 +100,8 @@ def read_image(
     if isinstance(threshold, str) and threshold != "otsu":
         raise ValueError(f"threshold: {threshold!r} is neither a number nor otsu")
     notes: list[str] = []
-    with _readable(file), tifffile.TiffFile(file, _multifile=False) as tiff:
-        nz, ny, nx = shape = _volume(file, tiff)
+    with _readable(file) as complaints, tifffile.TiffFile(file, _multifile=False) as tiff:
+        nz, ny, nx = shape = _volume(file, tiff, complaints)
         edge = voxel if voxel is not None else _spacing(file, tiff, notes)
         grid = Grid((nx, ny, nz), edge)
         _check_claim(file, tiff, shape)
@@ -133,21 +135,25 @@ def image_grid(path: str | os.PathLike[str], *, voxel: float | None = None) -> G
     import tifffile
 
     file = Path(path)
-    with _readable(file), tifffile.TiffFile(file, _multifile=False) as tiff:
-        nz, ny, nx = _volume(file, tiff)
+    with _readable(file) as complaints, tifffile.TiffFile(file, _multifile=False) as tiff:
+        nz, ny, nx = _volume(file, tiff, complaints)
         return Grid((nx, ny, nz), voxel if voxel is not None else _spacing(file, tiff, []))
 
 
 @contextmanager
-def _readable(file: Path) -> Iterator[None]:
-    """Turn whatever a broken file makes the decoder raise into one sentence."""
-    import logging
+def _readable(file: Path) -> Iterator[list[str]]:
+    """Turn whatever a broken file makes the decoder raise into one sentence.
 
+    What it only logs, such as a chain of pages that breaks off, is put into the list given.
+    """
     log = logging.getLogger("tifffile")
-    before = log.level
-    log.setLevel(logging.CRITICAL)  # the decoder also logs what is raised here
+    before = log.level, log.propagate, log.handlers[:]
+    complaints: list[str] = []
+    log.handlers[:] = [_Listener(complaints)]
+    log.setLevel(logging.ERROR)
+    log.propagate = False
     try:
-        yield
+        yield complaints
     except ValueError as error:
         if str(error).startswith((f"{file.name}:", "threshold:", "voxel:", "shape:")) or (
             type(error).__name__ == "TooLarge"
@@ -160,16 +166,33 @@ def _readable(file: Path) -> Iterator[None]:
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{file.name}: cannot be read as a TIFF image ({detail})") from error
     finally:
-        log.setLevel(before)
+        log.setLevel(before[0])
+        log.propagate, log.handlers[:] = before[1:]
 
 
-def _volume(file: Path, tiff: TiffFile) -> tuple[int, int, int]:
+class _Listener(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self, heard: list[str]) -> None:
+        super().__init__()
+        self._heard = heard
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._heard.append(record.getMessage())
+
+
+def _volume(file: Path, tiff: TiffFile, complaints: list[str]) -> tuple[int, int, int]:
     """The shape (z, y, x) of the file's image, if it is one volume of grey values."""
     if not tiff.series:
         raise ValueError(f"{file.name}: holds no image")
     series = tiff.series[0]
     shape, axes, dtype = series.shape, series.axes, series.dtype
     count = len(tiff.series)
+    broken = any("TiffPages" in said for said in complaints)  # a damaged tag may be harmless
+    if broken and series.kind not in _COUNTED:
+        raise _damaged(file, tiff, complaints)
+    if dtype is None or dtype.kind not in "buif":
+        raise ValueError(f"{file.name}: holds values of type {dtype}; grey values are needed")
     if (
         count > 1
         and len(shape) == 2
@@ -186,15 +209,24 @@ def _volume(file: Path, tiff: TiffFile) -> tuple[int, int, int]:
     if "C" in axes and shape[axes.index("C")] > 1:
         raise ValueError(f"{file.name}: has {shape[axes.index('C')]} channels; one is needed")
     if len(shape) < 3 or shape[-3] < 2:
+        if complaints:
+            raise _damaged(file, tiff, complaints)
         raise ValueError(
             f"{file.name}: is one plane, {' x '.join(map(str, shape))}; a stack is needed"
         )
     if math.prod(shape[:-3]) != 1:
         raise ValueError(f"{file.name}: has axes {axes} of {shape}; a single volume is needed")
-    if dtype is None or dtype.kind not in "buif":
-        raise ValueError(f"{file.name}: holds values of type {dtype}; grey values are needed")
     nz, ny, nx = shape[-3:]
     return nz, ny, nx
+
+
+def _damaged(file: Path, tiff: TiffFile, complaints: list[str]) -> ValueError:
+    """What to say of a file whose chain of pages breaks off."""
+    reason = complaints[0].split("> ", 1)[-1]
+    return ValueError(
+        f"{file.name}: is damaged or cut off: pages that can be found: {len(tiff.pages)}; then "
+        f"{reason}"
+    )
 
 
 def _check_claim(file: Path, tiff: TiffFile, shape: tuple[int, int, int]) -> None:
