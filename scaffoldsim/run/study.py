@@ -7,10 +7,12 @@ the last checkpoint of that run, and a study that was stopped goes on where it s
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,8 +112,8 @@ def execute(
     Raises
     ------
     ValueError
-        If there is no arm or seed, seeds repeat, a name is no folder name, or a config is wrong;
-        nothing has started then.
+        If there is no arm or seed, seeds repeat, a name is no folder name, a config is wrong, or
+        `out` holds runs of other configs; nothing has started then.
     StudyError
         If runs failed, after all others are done.
 
@@ -122,13 +124,15 @@ def execute(
     """
     seeds = [int(seed) for seed in seeds]
     _check(arms, seeds, workers)
-    for arm in arms.values():
-        _engine(simulation).from_config(arm.config, set=dict(arm.set), seed=seeds[0])
     # Absolute: a worker may stand in another folder.
     root = Path(out).resolve()
+    places = {(name, seed): root / name / f"s{seed}" for name in arms for seed in seeds}
+    for name, arm in arms.items():
+        planned = _engine(simulation).from_config(arm.config, set=dict(arm.set), seed=seeds[0])
+        for seed in seeds:
+            _require_same(places[name, seed], planned.config.hash, seed)
     root.mkdir(parents=True, exist_ok=True)
     write_atomic(root / "study.json", json_text(_description(arms, seeds)))
-    places = {(name, seed): root / name / f"s{seed}" for name in arms for seed in seeds}
     errors = _compute(arms, places, workers, scheduler, progress, simulation)
     folders = {
         name: [places[name, seed] for seed in seeds if (name, seed) not in errors] for name in arms
@@ -151,12 +155,8 @@ def run_one(arm: Arm, seed: int, folder: str | os.PathLike[str], simulation: Any
     place = Path(folder)
     planned = engine.from_config(arm.config, set=dict(arm.set), seed=seed)
     if (place / MANIFEST).is_file():
-        manifest = read_manifest(place)
-        if manifest.get("config_hash") != planned.config.hash:
-            raise ValueError(
-                f"{place} holds a run of another config; give another folder, or remove this one"
-            )
-        if manifest["status"] == "finished":
+        _require_same(place, planned.config.hash, seed)
+        if read_manifest(place)["status"] == "finished":
             return "kept"
         engine.resume(place).run(threads=1)
         return "resumed"
@@ -166,6 +166,46 @@ def run_one(arm: Arm, seed: int, folder: str | os.PathLike[str], simulation: Any
     place.parent.mkdir(parents=True, exist_ok=True)
     planned.run(place, threads=1)
     return "run"
+
+
+def _require_same(place: Path, config_hash: str, seed: int) -> None:
+    """Refuse a folder that holds a run of another config or seed; one without a run is fine."""
+    if not (place / MANIFEST).is_file():
+        return
+    manifest = read_manifest(place)
+    there = str(manifest.get("config_hash")), manifest.get("seed")
+    if there != (config_hash, seed):
+        raise ValueError(
+            f"{place} holds a run of another config ({there[0][:8]}, seed {there[1]}; asked: "
+            f"{config_hash[:8]}, seed {seed}); give another folder, or remove this one"
+        )
+
+
+class _RunError(RuntimeError):
+    """What went wrong in a worker, in words: any process can read it, unlike some exceptions."""
+
+
+def _attempt(arm: Arm, seed: int, folder: str, simulation: Any) -> str:
+    """Do `run_one` in a worker."""
+    try:
+        return run_one(arm, seed, folder, simulation)
+    except (Exception, SystemExit) as error:  # a SystemExit would end the worker
+        raise _RunError(f"{type(error).__name__}: {error}") from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the loggers of `distributed` in this process: what matters is told by `execute`."""
+    names = [name for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+    loggers = [logging.getLogger(name) for name in ["distributed", *names]]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _compute(
@@ -190,14 +230,15 @@ def _compute(
             processes=True,
             memory_limit=0,
             dashboard_address=None,
+            silence_logs=logging.CRITICAL,
         )
     errors: dict[tuple[str, int], str] = {}
     try:
         address = scheduler if cluster is None else cluster
-        with Client(address) as client:  # type: ignore[no-untyped-call]
+        with _quiet(), Client(address) as client:  # type: ignore[no-untyped-call]
             tasks = {
                 client.submit(
-                    run_one,
+                    _attempt,
                     arms[name],
                     seed,
                     str(place),
@@ -227,6 +268,8 @@ def _compute(
 def _words(error: BaseException | None) -> str:
     if type(error).__name__ == "KilledWorker":
         return "its worker was killed again and again (out of memory?); run the study again"
+    if isinstance(error, _RunError):
+        return str(error)
     return f"{type(error).__name__}: {error}" if error is not None else "cancelled"
 
 
