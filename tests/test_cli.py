@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -197,6 +198,22 @@ def test_a_wrong_change_is_named(tiny, capsys, change, pattern):
         (["measure", "none.tif", "--voxel", "20 um"], "none.tif"),
         (["measure", "ball.tif"], "voxel"),
         (["measure", "ball.tif", "--voxel", "20 kg"], "'kg'"),
+        (["measure", "ball.tif", "--voxel", "20"], "--voxel 20: '20' has no unit; write for"),
+        (["measure", "ball.tif", "--voxel", "20"], "example '20 um'"),
+        (["measure", "ball.tif", "--voxel", "20 s"], "--voxel 20 s: 's' is a quantity of [time]"),
+        (["measure", "ball.tif", "--voxel", "-20 um"], "--voxel -20 um: must be positive"),
+        (["measure", "ball.tif", "--voxel", "0 um"], "--voxel 0 um: must be positive"),
+        (["measure", "ball.tif", "--voxel", "20 um", "--out", "."], ". is a folder"),
+        (["measure", "ball.tif", "--voxel", "20 um", "--out", "noise.tif/m.json"], "is a file"),
+        (["run", "quickstart", "--out", "noise.tif", "--force"], "noise.tif is a file"),
+        (["run", "quickstart", "--out", "noise.tif/x"], "noise.tif is a file"),
+        (["run", "quickstart", "--out", "a" * 300], "cannot be written: file name too long"),
+        (["build", "bcp_designed", "--out", "noise.tif/x"], "noise.tif is a file"),
+        (["compare", "bcp", "plga", "--out", "noise.tif"], "noise.tif is a file"),
+        (["build", "quickstart"], "'quickstart' is a config, and build takes a design"),
+        (["build", "bcp_designed", "--set", "size=1 mm"], "bcp_designed --set size=1 mm: gyroid"),
+        (["build", "bcp_designed", "--set", "porosity=2"], "--set porosity=2: porosity: "),
+        (["build", "bcp_designed", "--set", "size"], "--set size: write KEY=VALUE"),
         (["measure", "ball.tif", "--voxel", "20 um", "--threshold", "high"], "otsu"),
         (["measure", "noise.tif", "--voxel", "20 um"], "noise.tif"),
         (["build", "no_such_design"], "no_such_design"),
@@ -206,6 +223,9 @@ def test_a_wrong_change_is_named(tiny, capsys, change, pattern):
         (["render", "nowhere"], "nowhere"),
         (["compare", "bcp"], "two"),
         (["compare", "bcp", "bpc"], "did you mean 'bcp'?"),
+        (["compare", "bcp", "bcp", "plga"], "bcp and bcp would both be the arm 'bcp'"),
+        (["describe", "bcp_designed.yaml", "--yaml"], "no such file"),
+        (["describe", "comparison", "--yaml"], "is no YAML file"),
     ],
 )
 def test_misuse_is_exit_code_2_in_plain_words(words, said, folder, capsys):
@@ -220,6 +240,51 @@ def test_misuse_is_exit_code_2_in_plain_words(words, said, folder, capsys):
     assert "Traceback" not in output.err
     assert output.out == ""
     assert sorted(folder.rglob("*")) == before
+
+
+def test_where_nothing_may_be_written_is_said_before_the_work(tiny, monkeypatch, capsys):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # also true for root
+
+    for words in (["run", tiny], ["build", "bcp_designed"], ["compare", "bcp", "plga"]):
+        assert main(words) == 2
+        assert "may not be written into" in capsys.readouterr().err
+
+
+def test_what_the_system_says_names_the_place_that_was_meant(folder, monkeypatch, capsys):
+    from scaffoldsim.run import atomic
+
+    ball(folder / "ball.tif")
+
+    def full(*_):
+        raise OSError(28, "No space left on device", ".m.json.123.partial")
+
+    monkeypatch.setattr(atomic.os, "replace", full)
+
+    words = ["measure", "ball.tif", "--voxel", "20 um", "--out", "m.json"]
+    assert main(words) == 3
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "m.json cannot be written: no space left on device"
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["build", "bcp_designed", "--set", "size=50 mm", "--set", "voxel=2 um"],
+        ["check", "huge.yaml"],
+        ["measure", "huge.tif", "--voxel", "20 um"],
+    ],
+)
+def test_more_voxels_than_there_can_be_are_refused(words, folder, monkeypatch, capsys):
+    from scaffoldsim.scaffold import grid
+
+    ball(folder / "huge.tif", edge=14)
+    image = "scaffold: {image: huge.tif, voxel: 20 um, threshold: 100, material: bcp}\n"
+    (folder / "huge.yaml").write_text(re.sub(r"scaffold:\n(  .*\n)+", image, TINY))
+    monkeypatch.setattr(grid, "_MOST_VOXELS", 1000)
+
+    assert main(words) == 3
+    assert "voxels; at most 1000 are possible" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------------------ help
@@ -283,6 +348,17 @@ def test_describe_shows_value_unit_range_mark_and_source(capsys):
     assert re.search(r"98 fmol/h +20 fmol/h to 200 fmol/h +read +Pattappa 2011", line)
 
 
+def test_describe_prints_the_file_that_a_material_can_be_made_from(folder, capsys):
+    assert main(["describe", "bcp", "--yaml"]) == 0
+
+    (folder / "scaffolds" / "materials").mkdir(parents=True)
+    (folder / "scaffolds" / "materials" / "mine.yaml").write_text(capsys.readouterr().out)
+    assert main(["describe", "materials/bcp"]) == 0
+    bcp = capsys.readouterr().out.splitlines()[1:]
+    assert main(["describe", "materials/mine"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == bcp
+
+
 # ------------------------------------------------------------------------------ runs
 
 
@@ -325,6 +401,55 @@ def test_an_existing_run_is_refused_shown_or_replaced(tiny, finished, capsys):
         assert report.stat().st_mtime_ns == written
 
 
+@pytest.mark.parametrize("change", [["--set", "duration=6 h"], ["--seed", "9"]])
+def test_reuse_does_not_pass_another_run_off_as_the_one_asked_for(tiny, finished, change, capsys):
+    assert main(["run", tiny, "--out", str(finished), "--reuse", *change]) == 2
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert f"{finished} holds another run" in said.err
+    assert "--out" in said.err
+    assert "--force" in said.err
+
+
+@pytest.mark.parametrize("status", ["finished", "interrupted"])
+@pytest.mark.parametrize("lost", ["manifest.json", "config.yaml", "state.zarr"])
+def test_a_damaged_run_folder_is_one_line(finished, lost, status, folder, capsys):
+    copy = folder / "copy"
+    shutil.copytree(finished, copy, ignore=shutil.ignore_patterns("report.html", "picture.png"))
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps({**manifest, "status": status}))
+    if lost == "state.zarr":
+        shutil.rmtree(copy / lost)
+    else:
+        (copy / lost).write_text("[: what")
+
+    code = main(["resume", str(copy)])
+
+    said = capsys.readouterr().err.splitlines()
+    if (lost, status) == ("state.zarr", "interrupted"):
+        assert code == 0  # no checkpoint fits: the run is begun again
+    else:
+        assert code == 2, said
+        progress = (f"{copy}: finished", "slices instead")
+        assert len([line for line in said if not line.startswith(progress)]) == 1, said
+
+
+def test_an_edited_run_is_not_gone_on_with(finished, folder, capsys):
+    copy = folder / "copy"
+    shutil.copytree(finished, copy)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps({**manifest, "status": "interrupted"}))
+    config = (copy / "config.yaml").read_text()
+    (copy / "config.yaml").write_text(config.replace("number: 500", "number: 400"))
+
+    assert main(["resume", str(copy)]) == 2
+
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert "not the configuration the run began with" in said[0]
+
+
 def test_force_replaces_a_run(tiny, capsys):
     assert main(["run", tiny, "--out", "a", "--set", "duration=1 h"]) == 0
     assert main(["run", tiny, "--out", "a", "--set", "duration=2 h", "--force"]) == 0
@@ -355,7 +480,7 @@ def test_an_interrupted_run_exits_130_and_resumes_to_the_same_bytes(tiny):
 def test_too_little_memory_is_refused_with_the_numbers(tiny, folder, monkeypatch, capsys):
     from scaffoldsim.run import estimate
 
-    monkeypatch.setattr(estimate, "_free_memory", lambda: 1_000_000)
+    monkeypatch.setattr(estimate, "free_memory", lambda: 1_000_000)
 
     for verb in ("check", "run"):
         assert main([verb, tiny]) == 3
@@ -379,6 +504,19 @@ def test_an_error_nobody_foresaw_is_one_line_and_a_log(tiny, monkeypatch, capsys
     assert json.loads(Path("a/manifest.json").read_text())["status"] == "failed"
 
 
+@pytest.mark.parametrize("verb", ["run", "check"])
+def test_code_that_exits_does_not_end_a_command_silently(verb, tiny, monkeypatch, capsys):
+    from scaffoldsim.model.model import Model
+
+    def leave(self, *_, **__):
+        raise SystemExit(0)
+
+    monkeypatch.setattr(Model, {"run": "step", "check": "__init__"}[verb], leave)
+
+    assert main([verb, tiny]) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("SystemExit: 0 (traceback in ")
+
+
 def test_debug_shows_the_traceback(capsys):
     assert main(["run", "nothing.yaml", "--debug"]) == 2
 
@@ -390,7 +528,14 @@ def test_render_draws_the_day_asked_for(finished, folder, capsys):
 
     assert capsys.readouterr().out.strip() == "start.png"
     assert (folder / "start.png").read_bytes().startswith(b"\x89PNG")
-    assert main(["render", str(finished), "--out", "start.mp4"]) == 2
+    for words, said in (
+        (["--out", "start.mp4"], "a still is a .png"),
+        (["--out", "start.png/a.png"], "start.png is a file"),
+        (["--at", "xx"], "--at xx: 'xx' is not a quantity; write for example '1 d'"),
+        (["--at", "-1 d"], "--at -1 d: must be positive"),
+    ):
+        assert main(["render", str(finished), *words]) == 2
+        assert said in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------------------ scaffolds
@@ -482,6 +627,42 @@ def test_compare_takes_run_folders(compared, folder, capsys):
     assert (folder / "again" / "report.html").is_file()
     rows = (folder / "again" / "runs.csv").read_text().splitlines()
     assert len(rows) == 1 + 4
+    assert main(["compare", words[0], *words]) == 2
+
+
+def test_compare_refuses_a_folder_with_runs_of_another_config(compared, capfd):
+    folder, words = compared
+    written = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+    assert main([*words, "--set", "duration=9 h"]) == 2
+
+    assert "holds a run of another config" in capfd.readouterr().err.splitlines()[-1]
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(folder):
+    from scaffoldsim.cli import comparison
+
+    for name, hours in (("X", 6), ("Y", 12)):
+        (folder / name).mkdir()
+        text = TINY.replace("duration: 12 h", f"duration: {hours} h")
+        (folder / name / "w.yaml").write_text(text)
+
+    named = comparison._named(["X/w.yaml", "Y/w.yaml", "quickstart"], [])
+    assert named == {"X-w": "X/w.yaml", "Y-w": "Y/w.yaml", "quickstart": "quickstart"}
+    for things in (["X/w.yaml", "X/w.yaml"], ["X/w.yaml", "./X/w.yaml"]):
+        assert main(["compare", *things, "quickstart"]) == 2
+
+
+def test_the_folder_of_a_comparison_names_what_is_compared(tiny):
+    from scaffoldsim.cli import comparison
+    from scaffoldsim.config import load
+
+    arms = {name: load(tiny) for name in ("a", "b")}
+    longer = arms | {"b": load(tiny, set=["duration=1 d"])}
+    names = [comparison._folder_name({}, planned) for planned in (arms, dict(arms), longer)]
+    assert names[0] == names[1] != names[2]
+    assert all(re.fullmatch(r"compare-a-b-[0-9a-f]{8}", name) for name in names)
 
 
 def test_a_reader_that_leaves_early_is_no_error():

@@ -104,7 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader, such as `head`, has what it wants; nothing may be flushed at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        # No verb exits by itself: a SystemExit here comes from code of the user's.
         if debug:
             traceback.print_exc()
         return _say(unexpected(error), debug=False)

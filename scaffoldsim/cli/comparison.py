@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaffoldsim import catalogue
 from scaffoldsim.cli.failures import BAD_INPUT, FAILED, Failure, reading_input
+from scaffoldsim.cli.places import require_folder, writing
 from scaffoldsim.cli.progress import Progress
 from scaffoldsim.cli.runs import Changes, load_config, resources
 
@@ -33,8 +36,9 @@ def compare(
 ) -> None:
     """Compare designs, materials, configs or runs; the folder of the report is printed on stdout.
 
-    The folder holds compare.csv, report.html and the runs; runs that are there are used again. All
-    arms get the same seeds, each a virtual donor, so that differences are taken within a donor.
+    The folder holds compare.csv (means), differences.csv (pairs), report.html and the runs; runs
+    that are there are used again. All arms get the same seeds, each a virtual donor, so that
+    differences are taken within a donor.
 
     Parameters
     ----------
@@ -51,16 +55,17 @@ def compare(
     scheduler
         Address of a Dask scheduler, in place of processes on this machine.
     out
-        The folder; runs/compare-<things> by default.
+        The folder; runs/compare-<things>-<hash of their configs> by default.
     """
     if seeds < 1:
         raise Failure(BAD_INPUT, f"--seeds {seeds}: at least 1 is needed")
     stored = _stored(thing for thing in things if _is_run(thing))
-    planned = {_name(thing): _arm(thing, config, set) for thing in things if not _is_run(thing)}
-    names = [*stored, *planned]
-    if len({*names}) < max(2, len(names)):
-        raise Failure(BAD_INPUT, "compare needs two things or more, with different names")
-    folder = out or Path("runs") / f"compare-{'-'.join(names)}"
+    named = _named([thing for thing in things if not _is_run(thing)], stored)
+    if len(stored) + len(named) < 2:
+        raise Failure(BAD_INPUT, "compare needs two things or more")
+    planned = {name: _arm(thing, config, set) for name, thing in named.items()}
+    folder = out or Path("runs") / _folder_name(stored, planned)
+    require_folder(folder)
     for arm in planned.values():
         resources(arm, folder)
     done, failures = _execute(planned, seeds, folder, workers, scheduler)
@@ -75,9 +80,48 @@ def _is_run(thing: str) -> bool:
     return Path(thing, "manifest.json").is_file()
 
 
+def _named(things: Sequence[str], taken: Iterable[str]) -> dict[str, str]:
+    """Return the things by the name of their arm; no two may have one name.
+
+    That is the last part of a path or of kind/name; with the folder before it, where files of the
+    same name lie in several.
+    """
+    short = Counter(map(_name, things))
+    pairs = [
+        (_long_name(thing) if short[_name(thing)] > 1 else _name(thing), thing) for thing in things
+    ]
+    count = Counter([*(name for name, _ in pairs), *taken])
+    for name, times in count.items():
+        if times > 1:
+            same = [thing for other, thing in pairs if other == name]
+            same += ["a run folder"] * (times - len(same))
+            raise Failure(
+                BAD_INPUT,
+                f"compare: {' and '.join(same)} would both be the arm {name!r}; each thing is "
+                "given once, under a name of its own",
+            )
+    return dict(pairs)
+
+
 def _name(thing: str) -> str:
-    """Return the name of the arm: the last part of a path or of kind/name."""
-    return Path(thing).stem if thing.endswith((".yaml", ".yml")) else Path(thing).name
+    return Path(thing).stem if _is_file(thing) else Path(thing).name
+
+
+def _long_name(thing: str) -> str:
+    path = Path(thing).resolve()
+    return f"{path.parent.name}-{path.stem}" if _is_file(thing) else _name(thing)
+
+
+def _is_file(thing: str) -> bool:
+    return thing.endswith((".yaml", ".yml"))
+
+
+def _folder_name(stored: dict[str, list[Run]], planned: dict[str, Config]) -> str:
+    """Return a name that says what is compared: the arms, and a hash of their configs."""
+    hashes = {name: str(runs[0].manifest["config_hash"]) for name, runs in stored.items()}
+    hashes |= {name: config.hash for name, config in planned.items()}
+    text = "".join(f"{name}:{hash_}\n" for name, hash_ in hashes.items())
+    return f"compare-{'-'.join(hashes)}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _stored(folders: Iterable[str]) -> dict[str, list[Run]]:
@@ -86,12 +130,20 @@ def _stored(folders: Iterable[str]) -> dict[str, list[Run]]:
 
     arms: dict[str, list[Run]] = {}
     hashes: dict[str, str] = {}
+    donors: dict[tuple[str, object], str] = {}
     for folder in folders:
         with reading_input(folder):
             run = Run(folder)
         if run.status != "finished":
             raise Failure(BAD_INPUT, f"{folder} is {run.status}: scaffoldsim resume {folder}")
-        key = str(run.manifest["config_hash"])
+        key = str(run.manifest.get("config_hash"))
+        first = donors.setdefault((key, run.manifest.get("seed")), folder)
+        if first is not folder:
+            raise Failure(
+                BAD_INPUT,
+                f"compare: {first} and {folder} are the same run: one config, one seed; a virtual "
+                "donor counts once",
+            )
         name = str(run.manifest.get("name") or run.path.name)
         if key not in hashes:
             hashes[key] = f"{name}-{key[:8]}" if name in arms else name
@@ -104,7 +156,7 @@ def _arm(thing: str, config: str, changes: list[str] | None) -> Config:
     kind, slash, name = thing.partition("/")
     if os.sep in thing and not (slash and kind in _KEYS):
         return load_config(thing, changes)
-    if thing.endswith((".yaml", ".yml")):
+    if _is_file(thing):
         return load_config(thing, changes)
     if slash:
         kinds = [kind] if name in catalogue.names(kind) else []
@@ -164,14 +216,14 @@ def _publish(runs: dict[str, list[Run]], folder: Path, failures: list[str]) -> N
 
     said = set()
     pictures = {}
-    for name, group in runs.items():
-        result = render_still(group[0], folder / f"{name}.png")
-        pictures[name] = result.path
-        said.add(result.note)
-    with reading_input():
+    with reading_input(), writing(folder):
+        for name, group in runs.items():
+            result = render_still(group[0], folder / f"{name}.png")
+            pictures[name] = result.path
+            said.add(result.note)
         written = write_comparison(runs, folder, pictures=pictures, notes=failures)
     for line in sorted(said - {""}):
         print(line, file=sys.stderr)
-    for name in ("compare", "report"):
-        print(f"{name:8} {written[name]}", file=sys.stderr)
+    for name in ("compare", "differences", "report"):
+        print(f"{name:12}{written[name]}", file=sys.stderr)
     print(folder)

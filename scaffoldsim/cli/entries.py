@@ -6,7 +6,9 @@ import difflib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from scaffoldsim import catalogue
 from scaffoldsim.cli.failures import BAD_INPUT, Failure, reading_input
@@ -29,18 +31,34 @@ def list_entries(kind: str | None = None, /) -> None:
         print(line)
 
 
-def describe(name: str, /) -> None:
+def describe(name: str, /, *, yaml: Annotated[bool, Parameter(negative="")] = False) -> None:
     """Show an entry of the catalogue: every value with its unit, range, mark and source.
 
     Parameters
     ----------
     name
         A name, such as bcp; or kind and name, such as materials/bcp.
+    yaml
+        Print the file itself, to be copied and changed.
     """
     with reading_input(name):
         found = list(_find(name))
+        if yaml:
+            print(_text(name, found), end="")
+            return
         blocks = [_block(kind, entry, path) for kind, entry, path in found]
     print("\n\n".join(blocks))
+
+
+def _text(name: str, found: Sequence[tuple[str, str, Path]]) -> str:
+    """Return the text of the one file that `name` means."""
+    if len(found) > 1:
+        ways = " or ".join(f"{kind}/{entry}" for kind, entry, _ in found)
+        raise Failure(BAD_INPUT, f"{name!r} is the name of several things; write {ways}")
+    path = found[0][2]
+    if path.suffix not in (".yaml", ".yml"):
+        raise Failure(BAD_INPUT, f"{name!r} is no YAML file: {_shown(path)}")
+    return path.read_text(encoding="utf-8")
 
 
 def _title(kind: str, name: str) -> str:

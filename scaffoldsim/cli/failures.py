@@ -40,17 +40,30 @@ def reading_input(name: str = "") -> Iterator[None]:
 
 
 def bad_input(error: Exception, name: str = "") -> Failure:
-    """Return the failure, exit code 2, that says what was wrong with the input."""
+    """Return the failure that says what was wrong with the input.
+
+    Its exit code is 2; or 3, if the input asks for more voxels than there can be.
+    """
+    code = REFUSED if _is_too_large(error) else BAD_INPUT
     problems = getattr(error, "problems", None)
     if problems:
-        return Failure(BAD_INPUT, *(line for problem in problems for line in _lines(problem)))
+        return Failure(code, *(line for problem in problems for line in _lines(problem)))
     if isinstance(error, OSError) and error.strerror:
         message = f"{error.filename or name}: {error.strerror.lower()}"
     else:
         message = " ".join(str(error).split()) or type(error).__name__
     if name and name not in message:
         message = f"{name}: {message}"
-    return Failure(BAD_INPUT, message)
+    return Failure(code, message)
+
+
+def _is_too_large(error: BaseException | None) -> bool:
+    """Whether `error`, or what it was made from, is the TooLarge of `scaffold.grid`."""
+    while error is not None:
+        if type(error).__name__ == "TooLarge":  # by name: its module is heavy to import
+            return True
+        error = error.__cause__
+    return False
 
 
 def _lines(problem: Problem) -> list[str]:

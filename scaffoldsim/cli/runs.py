@@ -17,6 +17,7 @@ from scaffoldsim.cli.failures import (
     reading_input,
     unexpected,
 )
+from scaffoldsim.cli.places import require_file, require_folder, writing
 from scaffoldsim.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 Changes = Annotated[list[str] | None, Parameter(name="--set", negative="")]
 Flag = Annotated[bool, Parameter(negative="")]
+#: a quantity; a leading minus makes it no option but a wrong value, which is said in words
+Quantity = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
 
 
 def check(config: str, /, *, set: Changes = None, seed: int | None = None) -> None:
@@ -104,7 +107,9 @@ def run(
 
     simulation = Simulation(loaded)
     folder = out or simulation.default_folder
+    require_folder(folder)
     if reuse and not force and (folder / "manifest.json").is_file():
+        _require_same(loaded, folder)
         _continue(folder, threads)
         return
     resources(loaded, folder)
@@ -129,7 +134,7 @@ def render(
     /,
     *,
     scene: str = "cutaway",
-    at: str | None = None,
+    at: Quantity = None,
     out: Path | None = None,
 ) -> None:
     """Draw a picture of a run; its path is printed on stdout.
@@ -153,10 +158,24 @@ def render(
         target = out or stored.path / f"{Path(scene).stem}.png"
         if target.suffix != ".png":
             raise Failure(BAD_INPUT, f"--out {target}: a still is a .png")
-        result = render_still(stored, target, scene=scene, at=at)
+        require_file(target)
+        moment = None if at is None else quantity("--at", at, "s", example="d")
+        with writing(target):
+            result = render_still(stored, target, scene=scene, at=moment)
     if result.note:
         print(result.note, file=sys.stderr)
     print(result.path)
+
+
+def quantity(option: str, text: str, unit: str, *, example: str) -> float:
+    """Return the value of an option in `unit`, or end with exit code 2; it may not be negative."""
+    from scaffoldsim import units
+
+    with reading_input(f"{option} {text}"):
+        value = units.parse(text, unit, example=example)
+    if value < 0:
+        raise Failure(BAD_INPUT, f"{option} {text}: must be positive, for example '1 {example}'")
+    return value
 
 
 def load_config(config: str, changes: list[str] | None, seed: int | None = None) -> Config:
@@ -169,6 +188,7 @@ def load_config(config: str, changes: list[str] | None, seed: int | None = None)
 
 def resources(config: Config, folder: Path) -> Estimate:
     """Return what a run needs, or end with exit code 3 if this machine lacks it."""
+    from scaffoldsim.config import ConfigError
     from scaffoldsim.run.estimate import ResourceError, check_resources
 
     with reading_input():
@@ -176,9 +196,25 @@ def resources(config: Config, folder: Path) -> Estimate:
             return check_resources(config, folder)
         except ResourceError as error:
             raise Failure(REFUSED, str(error)) from error
-        except (ValueError, OSError) as error:
+        except ConfigError as error:
             # Only the header of an image is read by now; a designed scaffold has its numbers.
-            raise config.error(("scaffold", "image"), str(error)) from error
+            reason = str(error.__cause__ or error)
+            raise config.error(("scaffold", "image"), reason) from error
+
+
+def _require_same(config: Config, folder: Path) -> None:
+    """End with exit code 2 unless `folder` holds a run of this config and seed."""
+    from scaffoldsim.run.manifest import read_manifest
+
+    with reading_input(str(folder)):
+        manifest = read_manifest(folder)
+    there = str(manifest.get("config_hash")), manifest.get("seed")
+    if there != (config.hash, config.seed):
+        raise Failure(
+            BAD_INPUT,
+            f"{folder} holds another run: config {there[0][:8]}, seed {there[1]}, not "
+            f"{config.hash[:8]}, seed {config.seed}; name another --out, or replace it: --force",
+        )
 
 
 def _continue(folder: Path, threads: int | None) -> None:
@@ -192,6 +228,7 @@ def _continue(folder: Path, threads: int | None) -> None:
             print(f"{folder}: finished", file=sys.stderr)
             _publish(stored, again=False)
             return
+        require_folder(folder)
         simulation = Simulation.resume(folder)
     _simulate(simulation, folder, threads=threads)
 
@@ -216,7 +253,7 @@ def _simulate(
             raise bad_input(error) from error
         except Interrupted as error:
             raise Failure(INTERRUPTED, str(error)) from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise unexpected(error, folder) from error
     _publish(done)
 
@@ -227,12 +264,13 @@ def _publish(run: Run, *, again: bool = True) -> None:
     from scaffoldsim.render.still import render_still
 
     picture, report = run.path / "picture.png", run.path / "report.html"
-    if again or not picture.is_file():
-        result = render_still(run, picture)
-        if result.note:
-            print(result.note, file=sys.stderr)
-    if again or not report.is_file():
-        write_report(run)
+    with writing(run.path):
+        if again or not picture.is_file():
+            result = render_still(run, picture)
+            if result.note:
+                print(result.note, file=sys.stderr)
+        if again or not report.is_file():
+            write_report(run)
     print(f"picture  {picture}", file=sys.stderr)
     print(f"report   {report}", file=sys.stderr)
     print(run.path)
