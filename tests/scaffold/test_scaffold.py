@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from scaffoldsim import catalogue
 from scaffoldsim.config import ConfigError, load
 from scaffoldsim.scaffold.export import surface
 from scaffoldsim.scaffold.scaffold import Scaffold
@@ -80,17 +79,6 @@ def test_section_and_arguments_give_the_same_scaffold():
     two = small(material="bcp")
     assert one.distance.tobytes() == two.distance.tobytes()
     assert one.material == two.material
-
-
-@pytest.mark.parametrize("name", catalogue.names("designs"))
-def test_every_design_of_the_catalogue_can_be_built(name):
-    config = load({**BARE, "scaffold": name, "faces": "periodic"})
-    scaffold = Scaffold.from_section(config.scaffold, config.faces.periodic)
-    section = config.scaffold
-    assert scaffold.porosity == pytest.approx(section.porosity, abs=0.002)
-    assert scaffold._built.pore_size == pytest.approx(section.pore_size, rel=0.02)
-    assert section.title
-    assert scaffold.material is not None
 
 
 @pytest.mark.parametrize(
