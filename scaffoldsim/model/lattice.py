@@ -7,7 +7,6 @@ of `Lattice.update` turns them into events (compiled twin: ``_lattice.pyx``).
 from __future__ import annotations
 
 import math
-import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from scaffoldsim.model.checks import (
     require_short_step,
 )
 from scaffoldsim.model.events import BIRTH, DEATH, FATE, Events
+from scaffoldsim.solver.inputs import cores
 
 if TYPE_CHECKING:
     from scaffoldsim.model.cells import Cells
@@ -138,7 +138,7 @@ class Lattice:
         self.grid = grid
         self.guidance = bool(guidance)
         self.open_grip = float(open_grip)
-        self.threads = threads if threads is not None else _cores()
+        self.threads = threads if threads is not None else cores()
         self.occupant = np.full(n_voxels, EMPTY, dtype=np.int32)
         self._flags = np.zeros(n_voxels, dtype=np.uint8)
         self._potential: NDArray[np.float32] | None = None
@@ -443,12 +443,6 @@ class Lattice:
                 f"{tuple(self.grid.shape)}."
             )
         return mask
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _beside(mask: NDArray[np.bool_], periodic: tuple[bool, bool, bool]) -> NDArray[np.bool_]:

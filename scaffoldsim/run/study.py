@@ -19,6 +19,7 @@ from typing import Any
 
 from scaffoldsim.run.atomic import SCHEMA, json_text, write_atomic
 from scaffoldsim.run.manifest import MANIFEST, read_manifest
+from scaffoldsim.solver.inputs import cores
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,79}")
 
@@ -219,8 +220,7 @@ def _compute(
     """Hand all runs to Dask and wait; return the errors by arm and seed."""
     from distributed import Client, LocalCluster, as_completed
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    count = min(workers or cores or 1, len(places))
+    count = min(workers or cores(), len(places))
     cluster: Any = None
     if scheduler is None:
         # A run guards its own memory before it starts; a limit here would kill it half-way.

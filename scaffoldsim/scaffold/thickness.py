@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from scaffoldsim.scaffold import _thickness
+from scaffoldsim.solver.inputs import cores
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
@@ -33,11 +33,7 @@ def per_axis(periodic: Periodic) -> tuple[bool, bool, bool]:
 def thread_count(threads: int | None) -> int:
     """Threads to use: as asked, or every core this process may use."""
     if threads is None:
-        return (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else (os.cpu_count() or 1)
-        )
+        return cores()
     if threads < 1:
         raise ValueError(f"threads: {threads} is not at least 1")
     return int(threads)

@@ -30,12 +30,17 @@ def positive(value: Any, name: str, unit: str, *, zero: bool = False) -> float:
     return number
 
 
+def cores() -> int:
+    """Processors that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def thread_count(threads: int | None) -> int:
     """OpenMP threads to use: `threads`, or every processor this process may run on."""
     if threads is None:
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
+        return cores()
     try:
         count = operator.index(threads)
     except TypeError:
