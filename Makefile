@@ -39,7 +39,7 @@ help:
 	@echo 'make run      build, install, run $(CONFIG), print where its report and picture are;'
 	@echo '              again: show the finished run, or resume an interrupted one'
 	@echo 'make test     build, install, run the tests       (TESTS=tests/solver for some of them)'
-	@echo 'make evidence the checks against theory, and of identity, each by its name'
+	@echo 'make evidence the checks against theory, of identity, and the table of families, by name'
 	@echo 'make bench    the benchmarks, as ratios'
 	@echo 'make install  only $(VENV), with scaffoldsim in it, editable'
 	@echo 'make lint     ruff and mypy'
@@ -53,7 +53,8 @@ test: $(BUILT)
 	@$(BIN)/python -m pytest $(TESTS) $(ARGS)
 
 evidence: $(BUILT)
-	@$(BIN)/python -m pytest -v tests/theory tests/run/test_simulation.py $(ARGS)
+	@$(BIN)/python -m pytest -v -s -m '' tests/theory tests/run/test_simulation.py \
+	  tests/scaffold/test_family_table.py $(ARGS)
 
 bench: $(BUILT)
 	@for script in benchmarks/*.py; do \

@@ -7,7 +7,7 @@ So a user adds a material by writing one YAML file where they work.
 
 import difflib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 #: kind → folder of the catalogue that holds its files
@@ -26,16 +26,28 @@ KINDS: dict[str, str] = {
 _SUFFIXES = {"reports": ".html"}
 
 
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """Return a question with the known name nearest to `name`, to be put into a message, or "".
+
+    Examples
+    --------
+    >>> did_you_mean("bpc", ["bcp", "pcl"])
+    "; did you mean 'bcp'?"
+    """
+    text, names = str(name), sorted(known)
+    # letters in another order are the likeliest slip, and difflib's measure does not see it
+    same = [each for each in names if sorted(each) == sorted(text)]
+    near = same or difflib.get_close_matches(text, names, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
 class UnknownEntryError(ValueError):
-    """A name the catalogue does not hold; `near` is the closest name it does, or None."""
+    """A name the catalogue does not hold."""
 
     def __init__(self, kind: str, name: str, known: list[str]) -> None:
         self.kind, self.name, self.known = kind, name, known
-        close = difflib.get_close_matches(name, known, 1)
-        self.near = close[0] if close else None
-        hint = f"; did you mean {self.near!r}?" if self.near else ""
         super().__init__(
-            f"no {kind.removesuffix('s')} named {name!r}{hint} "
+            f"no {kind.removesuffix('s')} named {name!r}{did_you_mean(name, known)} "
             f"(known: {', '.join(known) or 'none'})"
         )
 

@@ -26,7 +26,7 @@ from scaffoldsim.schema import (
     explain,
     parameters_of,
 )
-from scaffoldsim.tree import Mark, Path_, Problem, Tree, assign, merge, read
+from scaffoldsim.tree import Mark, Path_, Problem, Tree, assign, digest, merge, read
 
 __all__ = [
     "Config",
@@ -42,7 +42,7 @@ __all__ = [
 
 #: section of a configuration → the class that declares it ("module:name")
 OWNERS: dict[str, str] = {
-    "scaffold": "scaffoldsim.scaffold.scaffold:ScaffoldSection",
+    "scaffold": "scaffoldsim.scaffold.section:ScaffoldSection",
     "faces": "scaffoldsim.scaffold.grid:Faces",
     "host": "scaffoldsim.model.host:Host",
     "fields": "scaffoldsim.model.fields:Species",
@@ -154,7 +154,7 @@ class Config:
         for key in ("seed", "name", "title"):
             data.pop(key)
         for path, file in self.inputs().items():
-            _put(data, path, hashlib.sha256(file.read_bytes()).hexdigest())
+            _put(data, path, digest(file))
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
     def inputs(self) -> dict[Path_, Path]:

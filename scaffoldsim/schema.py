@@ -5,7 +5,6 @@ literature is a `Parameter`; a section that the catalogue holds by name is an `E
 """
 
 import copy
-import difflib
 import types
 import typing
 from collections.abc import Iterator
@@ -327,16 +326,14 @@ def explain(kind: Any, tree: Tree, path: Path_, item: Any, known: list[str] | No
     where = tuple(place)
     if item["type"] == "extra_forbidden":
         keys = known or _keys(kind, location[:-1])
-        close = difflib.get_close_matches(str(location[-1]), keys, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = catalogue.did_you_mean(location[-1], keys)
         return tree.problem(where, f"no such key{hint} (known: {', '.join(keys)})")
     if missing:
         return tree.problem(where, "this key is missing")
     message = item["msg"].removeprefix("Value error, ")
     if item["type"] == "literal_error":
         allowed = [str(choice) for choice in _choices(item)]
-        close = difflib.get_close_matches(str(item["input"]), allowed, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = catalogue.did_you_mean(item["input"], allowed)
         message = f"{item['input']!r} is not one of {', '.join(allowed)}{hint}"
     elif item["type"] != "value_error":
         context = item.get("ctx", {})

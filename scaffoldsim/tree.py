@@ -1,5 +1,6 @@
 """Plain data that remembers where each key was written, so that an error can point at it."""
 
+import hashlib
 import io
 import math
 import os
@@ -263,3 +264,25 @@ def _place(node: Any, what: str, key: Any, mark: Mark) -> Mark:
     except (KeyError, TypeError, IndexError):
         return mark
     return Mark(mark.file, line + 1, column + 1)
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 of an input: of a file's bytes; of a folder, of its files with their names.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = (folder / "a").write_text("a")
+    >>> digest(folder / "a")[:8], digest(folder)[:8]
+    ('ca978112', '5672d841')
+    """
+    if not path.is_dir():
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    lines = [
+        f"{file.relative_to(path).as_posix()} {digest(file)}\n"
+        for file in sorted(path.rglob("*"))
+        if file.is_file()
+    ]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -10,6 +10,7 @@ import scaffoldsim as ss
 from scaffoldsim import catalogue
 from scaffoldsim.config import load, read_entry
 from scaffoldsim.model.host import cue_multipliers
+from scaffoldsim.scaffold.families import get_family
 from scaffoldsim.scaffold.scaffold import Scaffold
 
 
@@ -19,6 +20,9 @@ def test_every_design_is_built_as_it_says(name: str) -> None:
     scaffold = Scaffold.from_section(section, (False, False, False))
     assert scaffold.material is not None
     measured = scaffold.measure()
+    if not get_family(section.family).walls:
+        assert (measured.porosity, measured.pore_size_mean_um, measured.check()) == (1, None, [])
+        return
     assert measured.porosity == pytest.approx(section.porosity, abs=0.002)
     assert measured.pore_size_mean_um == pytest.approx(section.pore_size * 1e6, rel=0.02)
     verdicts = {criterion["verdict"] for criterion in measured.to_dict()["criteria"]}

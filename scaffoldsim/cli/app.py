@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 import traceback
@@ -17,6 +16,7 @@ from cyclopts import (
 )
 
 from scaffoldsim import __version__
+from scaffoldsim.catalogue import did_you_mean
 from scaffoldsim.cli import comparison, entries, runs, scaffolds
 from scaffoldsim.cli.failures import BAD_INPUT, INTERRUPTED, Failure, unexpected
 
@@ -125,8 +125,7 @@ def _misuse(error: CycloptsError) -> Failure:
     chain = " ".join(["scaffoldsim", *(error.command_chain or ())])
     unused = error.unused_tokens or []
     if isinstance(error, UnknownCommandError):
-        close = difflib.get_close_matches(unused[0], _VERBS, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(unused[0], _VERBS)
         message = f"{unused[0]!r} is not a verb{hint} (verbs: {', '.join(_VERBS)})"
     elif isinstance(error, UnusedCliTokensError):
         message = f"too many words: {' '.join(unused)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 import sys
@@ -168,8 +167,7 @@ def _arm(thing: str, config: str, changes: list[str] | None) -> Config:
         raise Failure(BAD_INPUT, f"{thing!r} is the name of several things; write {ways}")
     if not kinds:
         known = sorted(entry for kind in _KEYS for entry in catalogue.names(kind))
-        close = difflib.get_close_matches(name, known, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = catalogue.did_you_mean(name, known)
         raise Failure(
             BAD_INPUT, f"no design, material, config or run folder is named {thing!r}{hint}"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,22 +10,49 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from scaffoldsim import catalogue
+from scaffoldsim.cli import families
 from scaffoldsim.cli.failures import BAD_INPUT, Failure, reading_input
+from scaffoldsim.cli.runs import Quantity, quantity
+
+_FAMILIES = "families"  # written in Python, so they are no files of the catalogue
 
 
-def list_entries(kind: str | None = None, /) -> None:
+def list_entries(
+    kind: str | None = None, /, *, porosity: float | None = None, voxel: Quantity = None
+) -> None:
     """List what the catalogue holds, one line each: kind, name, title.
 
     Parameters
     ----------
     kind
-        One kind, such as materials; all kinds by default.
+        One kind, such as materials or families; all kinds by default.
+    porosity
+        With families: which of them can be built with this porosity, and from what pore size on.
+    voxel
+        With families and porosity: the edge of a voxel, "20 um" by default.
     """
-    with reading_input():
-        kinds = [kind] if kind else list(catalogue.KINDS)
-        rows = [
-            (each, name, _title(each, name)) for each in kinds for name in catalogue.names(each)
-        ]
+    rows: list[tuple[str, ...]] = []
+    if porosity is not None or voxel is not None:
+        if kind != _FAMILIES or porosity is None:
+            raise Failure(
+                BAD_INPUT,
+                "--porosity and --voxel go with families: "
+                'scaffoldsim list families --porosity 0.92 --voxel "20 um"',
+            )
+        edge = quantity("--voxel", voxel or "20 um", "m", example="um")
+        if edge <= 0:
+            raise Failure(BAD_INPUT, f"--voxel {voxel}: must be positive, for example '20 um'")
+        rows += families.survey_rows(porosity, edge)
+    elif kind == _FAMILIES:
+        rows += families.rows()
+    else:
+        with reading_input():
+            rows += [
+                (each, name, _title(each, name))
+                for each in ([kind] if kind else catalogue.KINDS)
+                for name in catalogue.names(each)
+            ]
+        rows += [] if kind else families.rows()
     for line in _columns(rows):
         print(line)
 
@@ -37,11 +63,15 @@ def describe(name: str, /, *, yaml: Annotated[bool, Parameter(negative="")] = Fa
     Parameters
     ----------
     name
-        A name, such as bcp; or kind and name, such as materials/bcp.
+        A name, such as bcp or voronoi_foam; or kind and name, such as materials/bcp.
     yaml
         Print the file itself, to be copied and changed.
     """
     with reading_input(name):
+        family = families.text(name.removeprefix(f"{_FAMILIES}/"))
+        if family is not None and not yaml:
+            print(family)
+            return
         found = list(_find(name))
         if yaml:
             print(_text(name, found), end="")
@@ -89,8 +119,7 @@ def _find(name: str) -> Iterator[tuple[str, str, Path]]:
     kinds = [kind for kind in catalogue.KINDS if name in catalogue.names(kind)]
     if not kinds:
         everything = {entry for kind in catalogue.KINDS for entry in catalogue.names(kind)}
-        close = difflib.get_close_matches(name, sorted(everything), 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = catalogue.did_you_mean(name, everything)
         raise Failure(
             BAD_INPUT, f"nothing in the catalogue is named {name!r}{hint} (see scaffoldsim list)"
         )

@@ -9,7 +9,6 @@ is called for every cell (small runs)::
             model.cells.divide[model.cells.doublings > 20] = 0
 """
 
-import hashlib
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 
 from scaffoldsim.config import Section
 from scaffoldsim.schema import InputFile
-from scaffoldsim.tree import Path_
+from scaffoldsim.tree import Path_, digest
 
 if TYPE_CHECKING:
     from scaffoldsim.model.model import Model
@@ -45,7 +44,7 @@ class Behaviour(Section):
     @property
     def sha256(self) -> str:
         """Hash of the file, for the manifest."""
-        return hashlib.sha256(Path(self.file).read_bytes()).hexdigest()
+        return digest(Path(self.file))
 
     def make(self) -> "Rule":
         """Import the file and make the behaviour.

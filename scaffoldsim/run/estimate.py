@@ -50,10 +50,10 @@ def estimate(config: Config) -> Estimate:
         If an image cannot be read.
     """
     try:
-        voxels = config.scaffold.n_voxels()
-        volume = voxels * config.scaffold.voxel_edge() ** 3
+        grid = config.scaffold.grid()
     except (ValueError, OSError) as error:
         raise config.error(("scaffold",), str(error)) from error
+    voxels, volume = grid.n_voxels, grid.n_voxels * grid.voxel_volume
     seeding = config.cells
     given = seeding.number if seeding.number is not None else int(seeding.density * volume)
     rule = (

@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import shutil
 import signal
@@ -32,6 +31,7 @@ from scaffoldsim.run.record import Run
 from scaffoldsim.run.schedule import due
 from scaffoldsim.run.state import StateWriter
 from scaffoldsim.run.writers import MetricsWriter
+from scaffoldsim.tree import digest
 from scaffoldsim.units import format_si
 
 #: called after steps: (steps made, steps in all, {"day", "cells", "oxygen_mM"})
@@ -174,7 +174,8 @@ class Simulation:
         for path, file in self.config.inputs().items():
             (folder / "inputs").mkdir(exist_ok=True)
             copy = Path("inputs", _name_of_copy(file))
-            shutil.copyfile(file, folder / copy)
+            copying = shutil.copytree if file.is_dir() else shutil.copyfile
+            copying(file, folder / copy)
             node: Any = data
             for key in path[:-1]:
                 node = node[key]
@@ -336,7 +337,7 @@ def _require_replaceable(folder: Path, force: bool) -> None:
 
 def _name_of_copy(file: Path) -> str:
     """Return a name that two files with different contents never share: ``<sha8>-<name>``."""
-    prefix = hashlib.sha256(file.read_bytes()).hexdigest()[:8] + "-"
+    prefix = digest(file)[:8] + "-"
     return file.name if file.name.startswith(prefix) else prefix + file.name
 
 

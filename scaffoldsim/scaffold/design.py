@@ -2,64 +2,50 @@
 
 Solid is where the field φ of a family is below a level t. So, on the real grid, t is the quantile
 of φ at 1 − porosity: no search. The size of the unit cell is the pore size asked divided by the
-pore size of one period, and one or two secant steps take away what the grid adds.
+pore size of one period, and a few secant steps take away what the grid adds.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 import numpy as np
 
-from scaffoldsim.scaffold.families import Family, get_family
+from scaffoldsim.scaffold.families import Family
+from scaffoldsim.scaffold.feasibility import (
+    WHOLE,
+    Infeasible,
+    UnitCell,
+    box_problems,
+    criteria_problems,
+    fitted,
+    level_of,
+    piece_problems,
+    sample,
+    unit_cell,
+    wall_problems,
+)
+from scaffoldsim.scaffold.grading import NODES, Graded, Grading
 from scaffoldsim.scaffold.grid import Grid, require_memory
 from scaffoldsim.scaffold.implicit import Implicit
-from scaffoldsim.scaffold.morphometry import MIN_POROSITY, PORE_RANGE, mean_thickness
+from scaffoldsim.scaffold.morphometry import PORE_RANGE, local_thickness, mean_thickness
 from scaffoldsim.scaffold.networks import find_networks
 from scaffoldsim.scaffold.thickness import Bools, Floats
 from scaffoldsim.units import format_si
 
-_TOLERANCE = 0.02  # of the mean pore size; contract
-_GOOD = 0.0125  # within this no further correction is tried
-_CORRECTIONS = 4
-_LEAST_PERIODS = 1.9  # on an axis that is not periodic: two, less what the corrections may add
-_LEAST_WRAPPED = 0.95  # on a periodic axis: one, likewise
-_WHOLE = 0.98  # of the solid in its largest piece
+__all__ = ["Built", "Infeasible", "solve"]
+
+_PORE_TOLERANCE = 0.02  # of the mean pore size; contract
+_POROSITY_TOLERANCE = 0.002  # contract
+_GOOD = 0.6  # of the tolerances: within this no further correction is tried
+_CORRECTIONS = 5
 _BYTES_PER_VOXEL = 32  # field, distances, radii, pointers, pieces at the peak of a design
 _SHIFTS = 8  # places within a voxel where the unit cell is tried to begin
-
-
-class Infeasible(ValueError):  # noqa: N818 - what it says of the design
-    """A design that cannot be built.
-
-    Attributes
-    ----------
-    reasons : list of str
-        Each with the value it would have, and what to change.
-    """
-
-    def __init__(self, reasons: list[str]) -> None:
-        self.reasons = list(reasons)
-        super().__init__("\n".join(self.reasons))
-
-
-@dataclass(frozen=True)
-class UnitCell:
-    """One period of a family at one porosity; lengths in periods.
-
-    Attributes
-    ----------
-    pore, wall : float
-        Mean local thickness of pores, and thickness of walls.
-    whole : float
-        Share of the solid in its largest piece, on 2 × 2 × 2 periods.
-    """
-
-    pore: float
-    wall: float
-    whole: float
+_PARTS = 5  # of a graded box, in the note on what was built
+_CELL_VOXELS = 80  # along the period on which the levels of a grading are found
 
 
 @dataclass(frozen=True)
@@ -74,74 +60,68 @@ class Built:
     pore_size: float
     notes: list[str] = field(default_factory=list)
 
-
-@lru_cache(maxsize=64)
-def unit_cell(name: str, porosity: float) -> UnitCell:
-    """Measure one period of family `name` at `porosity`, on a grid that suits its pores.
-
-    Examples
-    --------
-    >>> cell = unit_cell("gyroid_sheet", 0.90)
-    >>> round(cell.pore, 2), round(cell.wall, 2)
-    (0.42, 0.03)
-    """
-    family = get_family(name)
-
-    def solid_of(n: int) -> tuple[Bools, float]:
-        values = Implicit(family, Grid((n, n, n), 1.0, (True, True, True)), (n, n, n)).values()
-        level = _level(values, porosity)
-        return values < level, level
-
-    rough, _ = solid_of(32)
-    pore = mean_thickness(~rough, voxel=1 / 32, periodic=True)
-    n = int(min(max(round(32 / pore), 40), 112))  # pores of about 16 voxels radius
-    solid, level = solid_of(n)
-    pore = mean_thickness(~solid, voxel=1 / n, periodic=True)
-    if family.sheet:
-        return UnitCell(pore, 2 * level, 1.0)
-    fine, _ = solid_of(max(n, 80))
-    tiled = find_networks(np.tile(fine, (2, 2, 2)), periodic=True).sizes()[1:]
-    wall = mean_thickness(solid, voxel=1 / n, periodic=True)
-    return UnitCell(pore, wall, float(tiled.max() / tiled.sum()))
+    @property
+    def porosity(self) -> float:
+        """Pore voxels / voxels."""
+        return 1 - np.count_nonzero(self.solid) / self.solid.size
 
 
-def _level(values: Floats, porosity: float) -> float:
-    """The t for which φ < t holds in a share 1 − porosity of the voxels, never in more."""
-    keep = math.floor(values.size * (1 - porosity) + 1e-6)
-    keep = min(max(keep, 1), values.size - 1)
-    sorted_around = np.partition(values.ravel(), (keep - 1, keep))
-    low, high = float(sorted_around[keep - 1]), float(sorted_around[keep])
-    if low == high:  # as many voxels share this value: leave all of them to the pores
-        below = values[values < high]
-        if not below.size:
-            return float(np.nextafter(np.float32(high), np.float32(np.inf)))
-        low = float(below.max())
-    return (low + high) / 2
+@dataclass(frozen=True)
+class _Task:
+    """What is asked, with everything that stays the same while the cell size is searched."""
+
+    family: Family
+    porosity: float
+    pore_size: float
+    size: tuple[float, float, float]
+    voxel: float
+    periodic: tuple[bool, bool, bool]
+    criteria: str
+    graded: Graded | None
+    threads: int | None
+
+    def error(self, built: Built) -> float:
+        """The larger error in units of its tolerance; more than 1 too where C4 is broken."""
+        low, high = PORE_RANGE
+        away = max(
+            abs(built.pore_size / self.pore_size - 1) / _PORE_TOLERANCE,
+            abs(built.porosity - self.porosity) / _POROSITY_TOLERANCE,
+        )
+        if self.criteria == "enforce" and not low <= built.pore_size <= high:
+            return 1 + away
+        return away
+
+    def aim(self) -> float:
+        """What to steer for: at the very limits of C4 a little inside, so that they are kept."""
+        if self.criteria != "enforce":
+            return self.pore_size
+        low, high = PORE_RANGE
+        return min(max(self.pore_size, low * 1.005), high * 0.995)
 
 
 def solve(
-    name: str,
+    family: Family,
     *,
-    porosity: float,
-    pore_size: float,
+    porosity: float | None = None,
+    pore_size: float | None = None,
     size: tuple[float, float, float],
     voxel: float,
     periodic: tuple[bool, bool, bool] = (False, False, False),
     solid: str = "binary",
     criteria: str = "enforce",
+    grading: Grading | None = None,
     threads: int | None = None,
 ) -> Built:
-    """Find the geometry of family `name` with a porosity and a mean pore size, on a voxel grid.
+    """Find the geometry of a family with a porosity and a mean pore size, on a voxel grid.
 
     Parameters
     ----------
-    name : str
-        A family.
+    family : Family
     porosity : float
-        Pore volume / volume; met within .002.
+        Pore volume / volume; met within .002. May be left out where `grading` has it.
     pore_size : float
         Mean local thickness of the pores, m; met within 2 %, measured on this grid without the
-        faces that are not periodic (the geometry is continued beyond them).
+        faces that are not periodic (the geometry is continued beyond them). Likewise.
     size : (x, y, z)
         Edges of the box, m. An axis that is not periodic is rounded to whole voxels, a periodic
         one to whole periods.
@@ -152,6 +132,9 @@ def solve(
         With "fraction" walls thinner than a voxel are allowed.
     criteria : {"enforce", "report"}
         With "enforce", criterion C4 is kept or the design refused.
+    grading : Grading, optional
+        Porosity or pore size as functions of position; their means over the box take the place of
+        `porosity` and `pore_size`.
     threads : int, optional
 
     Raises
@@ -161,65 +144,104 @@ def solve(
     TooLarge
         If there are more voxels than memory.
     """
-    family = get_family(name)
+    box = Grid(_whole_voxels(size, voxel), voxel, periodic)
+    porosity, pore_size = _means(porosity, pore_size, grading, box)
     if not 0.02 <= porosity <= 0.995:
         raise Infeasible([f"porosity: {porosity:g} asked; between 0.02 and 0.995 can be designed."])
-    cell = unit_cell(name, float(porosity))
+    family = fitted(family, porosity)
+    cell = unit_cell(family, float(porosity))
     length = pore_size / cell.pore
+    graded = None
+    if grading is not None:
+        graded = _graded(family, cell, porosity, pore_size, grading)
+    task = _Task(family, porosity, pore_size, size, voxel, periodic, criteria, graded, threads)
     problems = [
-        *_wall_problems(family, cell, length, porosity, pore_size, voxel, solid),
-        *_criteria_problems(family, porosity, pore_size, criteria),
-        *_piece_problems(family, cell, porosity),
-        *_box_problems(family, length, pore_size, size, periodic),
+        *wall_problems(family, cell, length, porosity, pore_size, voxel, solid),
+        *_end_problems(task, cell, length, grading, solid),
+        *criteria_problems(family, porosity, pore_size, criteria),
+        *piece_problems(family, cell, porosity),
+        *box_problems(family, length, pore_size, size, periodic),
     ]
+    wrong = graded.problem(box) if graded is not None else None
+    if wrong:
+        problems.append(f"grading: {wrong}")
     if problems:
-        raise Infeasible(problems)
+        raise Infeasible(list(dict.fromkeys(problems)))
 
-    tried: list[tuple[float, Built]] = []
-    for _ in range(_CORRECTIONS):
-        implicit = _lay(family, length, size, voxel, periodic)
-        if any(implicit == other.implicit for _, other in tried):
-            break  # every axis is periodic, and rounds to the same whole voxels again
-        built = _build(implicit, cell.pore * length, porosity, threads)
-        tried.append((length, built))
-        if _misses(built, pore_size, criteria) <= _GOOD:
-            break
-        length *= (_aim(pore_size, criteria) / built.pore_size) ** (1 / _exponent(tried))
-    length, built = min(tried, key=lambda t: _misses(t[1], pore_size, criteria))
-    for attempt in range(1, _SHIFTS):
-        if _misses(built, pore_size, criteria) <= _TOLERANCE:
-            break
-        implicit = _lay(family, length, size, voxel, periodic, attempt)
-        again = _build(implicit, cell.pore * length, porosity, threads)
-        built = min(built, again, key=lambda b: _misses(b, pore_size, criteria))
-    problems = _result_problems(family, built, pore_size, voxel, solid, criteria)
+    built = _search(task, cell, length)
+    problems = _result_problems(task, built, solid)
     if problems:
         raise Infeasible(problems)
-    built.notes.extend(_notes(family, cell, built, size, pore_size, porosity, voxel))
+    built.notes.extend(_notes(task, cell, built))
+    if grading is not None:
+        built.notes.append(_profile_note(task, grading, built))
     return built
 
 
-def _lay(
-    family: Family,
-    length: float,
-    size: tuple[float, float, float],
-    voxel: float,
-    periodic: tuple[bool, bool, bool],
-    attempt: int = 0,
-) -> Implicit:
-    """Lay unit cells of `length` over the box: whole voxels, and whole periods where it wraps."""
-    shape, period = [], []
-    for edge, wraps in zip(size, periodic, strict=True):
-        repeats = max(1, round(edge / length)) if wraps else 0
-        shape.append(max(1, round((repeats * length if wraps else edge) / voxel)))
-        period.append(shape[-1] * voxel / repeats if wraps else length)
-    grid = Grid((shape[0], shape[1], shape[2]), voxel, periodic)
-    return Implicit(family, grid, (period[0], period[1], period[2]), attempt)
+def _search(task: _Task, cell: UnitCell, length: float) -> Built:
+    """Correct the cell size by the secant rule, then try other places within a voxel."""
+    tried: list[tuple[float, Built]] = []
+    for _ in range(_CORRECTIONS):
+        implicit = _lay(task, length)
+        if any(implicit == other.implicit for _, other in tried):
+            break  # every axis is periodic, and rounds to the same whole voxels again
+        built = _build(task, implicit, cell.pore * length)
+        tried.append((length, built))
+        if task.error(built) <= _GOOD:
+            break
+        length *= (task.aim() / built.pore_size) ** (1 / _exponent(tried))
+    length, built = min(tried, key=lambda t: task.error(t[1]))
+    for attempt in range(1, _SHIFTS):
+        if task.error(built) <= 1:
+            break
+        again = _build(task, _lay(task, length, attempt), cell.pore * length)
+        built = min(built, again, key=task.error)
+    return built
 
 
-def _build(implicit: Implicit, pore: float, porosity: float, threads: int | None) -> Built:
+def _whole_voxels(size: tuple[float, float, float], voxel: float) -> tuple[int, int, int]:
+    x, y, z = (max(1, round(edge / voxel)) for edge in size)
+    return x, y, z
+
+
+def _lay(task: _Task, length: float, attempt: int = 0) -> Implicit:
+    """Lay unit cells of `length` over the box: whole voxels, and whole periods where it wraps.
+
+    Whole voxels cannot give every cell size; of the roundings up and down of the periodic axes
+    that one is taken whose mean cell is nearest to `length`.
+    """
+    edges = [length * share for share in task.family.cell]
+    shape = list(_whole_voxels(task.size, task.voxel))
+    repeats = [
+        max(1, round(size / edge)) if wraps else 0
+        for size, edge, wraps in zip(task.size, edges, task.periodic, strict=True)
+    ]
+    exact = [count * edge / task.voxel for count, edge in zip(repeats, edges, strict=True)]
+    wrapped = [axis for axis in range(3) if repeats[axis]]
+    if wrapped:
+        roundings = itertools.product(
+            *[(math.floor(exact[a]), math.ceil(exact[a])) for a in wrapped]
+        )
+
+        def miss(counts: tuple[int, ...]) -> tuple[float, float]:
+            off = [math.log(max(n, 1) / exact[a]) for n, a in zip(counts, wrapped, strict=True)]
+            return abs(math.fsum(off)), max(map(abs, off))
+
+        for axis, count in zip(wrapped, min(roundings, key=miss), strict=True):
+            shape[axis] = max(1, count)
+    x, y, z = (
+        n * task.voxel / count if count else edge
+        for n, count, edge in zip(shape, repeats, edges, strict=True)
+    )
+    grid = Grid((shape[0], shape[1], shape[2]), task.voxel, task.periodic)
+    return Implicit(task.family, grid, (x, y, z), attempt, task.graded)
+
+
+def _build(task: _Task, implicit: Implicit, pore: float) -> Built:
     """The geometry with this porosity, and its mean pore size; `pore` is about what it will be."""
     grid = implicit.grid
+    if task.graded is not None and task.graded.sizes is not None:
+        pore *= max(task.graded.sizes)
     # A ball over a voxel at the face has its centre within a radius of it; .75 of the mean
     # diameter covers nearly all of them, and twice as much moves the mean by less than .1 %.
     reach = math.ceil(0.75 * pore / grid.voxel)
@@ -229,14 +251,17 @@ def _build(implicit: Implicit, pore: float, porosity: float, threads: int | None
         math.prod(n + 2 * m for n, m in zip(grid.shape, margin, strict=True)) * _BYTES_PER_VOXEL,
         f"A scaffold of {grid.n_voxels:.3g} voxels",
     )
-    values = implicit.values()
-    level = _level(values, porosity)
+    outer = implicit.values(margin, task.threads)
+    values = np.ascontiguousarray(
+        outer[tuple(slice(m, m + n) for m, n in zip(margin, grid.shape, strict=True))]
+    )
+    level = level_of(values, task.porosity)
     pore_size = mean_thickness(
-        implicit.values(margin) >= level,
+        outer >= level,
         voxel=grid.voxel,
         periodic=grid.periodic,
         margin=margin,
-        threads=threads,
+        threads=task.threads,
     )
     return Built(implicit, level, values < level, values, margin, pore_size)
 
@@ -252,139 +277,107 @@ def _exponent(tried: list[tuple[float, Built]]) -> float:
     return min(max(math.log(pore_b / pore_a) / math.log(b / a), 0.5), 2.0)
 
 
-def _aim(pore_size: float, criteria: str) -> float:
-    """What to steer for: at the very limits of C4 a little inside, so that the result keeps it."""
-    if criteria != "enforce":
-        return pore_size
-    low, high = PORE_RANGE
-    return min(max(pore_size, low * 1.005), high * 0.995)
+def _means(
+    porosity: float | None, pore_size: float | None, grading: Grading | None, box: Grid
+) -> tuple[float, float]:
+    """Mean porosity of the box, and mean pore size over its pores; from the profiles, if any."""
+    if grading is not None:
+        flat = Graded(grading.along, (0.0,) * NODES)
+        x, y, z = (np.arange(n, dtype=np.float32) + np.float32(0.5) for n in box.shape)
+        at = flat.position((x[:, None, None], y[None, :, None], z[None, None, :]), box)
+        positions = np.linspace(0, 1, NODES)
+        pores = grading.nodes("porosity")
+        sizes = grading.nodes("pore_size")
+        share = np.ones_like(at) if pores is None else np.interp(at, positions, pores)
+        if pores is not None:
+            porosity = float(share.mean())
+        if sizes is not None:
+            pore_size = float((share * np.interp(at, positions, sizes)).sum() / share.sum())
+    if porosity is None or pore_size is None:
+        missing = "porosity" if porosity is None else "pore_size"
+        raise Infeasible([f"{missing}: is missing: a design needs it, or a grading of it."])
+    return float(porosity), float(pore_size)
 
 
-def _misses(built: Built, pore_size: float, criteria: str) -> float:
-    """Relative error of the mean pore size; beyond tolerance where C4 is enforced and broken."""
-    low, high = PORE_RANGE
-    if criteria == "enforce" and not low <= built.pore_size <= high:
-        return 1 + abs(built.pore_size / pore_size - 1)
-    return abs(built.pore_size / pore_size - 1)
+def _graded(
+    family: Family, cell: UnitCell, porosity: float, pore_size: float, grading: Grading
+) -> Graded:
+    """The levels and relative cell sizes that give the profiles."""
+    pores, sizes = grading.nodes("porosity"), grading.nodes("pore_size")
+    levels, relative = np.zeros(NODES), None
+    if pores is not None:
+        values, _ = sample(family, _CELL_VOXELS)
+        levels = np.quantile(values, 1 - pores) - np.quantile(values, 1 - porosity)
+    if sizes is not None:
+        ratio = np.ones(NODES)  # pores of a cell grow with its porosity
+        if pores is not None and np.ptp(pores) > 0:
+            known = np.linspace(pores.min(), pores.max(), 3)
+            ratio = np.interp(pores, known, [unit_cell(family, float(p)).pore for p in known])
+            ratio /= cell.pore
+        relative = tuple((sizes / pore_size / ratio).tolist())
+    return Graded(grading.along, tuple(levels.tolist()), relative)
 
 
-def _wall_problems(
-    family: Family,
-    cell: UnitCell,
-    length: float,
-    porosity: float,
-    pore_size: float,
-    voxel: float,
-    solid: str,
-) -> list[str]:
-    wall = cell.wall * length
-    if solid == "fraction" or wall >= voxel:
-        return []
-    return [
-        f"{family.title}: at {100 * porosity:.4g} % porosity and {format_si(pore_size, 'm')} pores "
-        f"the walls are {wall * 1e6:.0f} um = {wall / voxel:.1f} voxels of {format_si(voxel, 'm')};"
-        " at least 1 is needed, 2 advised. Use solid: fraction, or a thicker family, or larger "
-        f"pores (voxel <= {wall / 2 * 1e6:.1f} um for build and measure alone)."
-    ]
+def _end_problems(
+    task: _Task, cell: UnitCell, length: float, grading: Grading | None, solid: str
+) -> Iterator[str]:
+    """The same reasons to refuse, at the points a grading names."""
+    if grading is None:
+        return
+    points = max(len(grading.porosity or ()), len(grading.pore_size or ()))
+    for place in np.linspace(0, 1, points):
+        porosity, pore_size, local = task.porosity, cell.pore * length, cell
+        if grading.porosity is not None:
+            porosity = grading.at("porosity", float(place))
+            local = unit_cell(task.family, porosity)
+            pore_size = local.pore * length
+        if grading.pore_size is not None:
+            pore_size = grading.at("pore_size", float(place))
+        size = pore_size / local.pore
+        yield from wall_problems(task.family, local, size, porosity, pore_size, task.voxel, solid)
+        yield from piece_problems(task.family, local, porosity)
+        # a pore size that was not asked for only follows from the porosity
+        asked = pore_size if grading.pore_size is not None else task.pore_size
+        yield from criteria_problems(task.family, porosity, asked, task.criteria)
 
 
-def _criteria_problems(
-    family: Family, porosity: float, pore_size: float, criteria: str
-) -> list[str]:
-    if criteria != "enforce":
-        return []
-    low, high = PORE_RANGE
-    found = []
-    if porosity < MIN_POROSITY:
-        found.append(
-            f"{family.title}: porosity {porosity:.4g} asked; criterion C4 needs at least "
-            f"{MIN_POROSITY:.2f}. Ask for {MIN_POROSITY:.2f} or more, or set criteria: report."
-        )
-    if not low <= pore_size <= high:
-        found.append(
-            f"{family.title}: pores of {format_si(pore_size, 'm')} asked; criterion C4 needs a "
-            f"mean local thickness of {low * 1e6:.0f} to {high * 1e6:.0f} um. Ask for a size in "
-            "that range, or set criteria: report."
-        )
-    return found
-
-
-def _piece_problems(family: Family, cell: UnitCell, porosity: float) -> list[str]:
-    if cell.whole >= _WHOLE:
-        return []
-    return [
-        f"{family.title}: at {100 * porosity:.4g} % porosity the solid falls into pieces (the "
-        f"largest holds {cell.whole:.0%} of it on 2 x 2 x 2 periods; {_WHOLE:.0%} is needed). Use "
-        "a lower porosity, or a sheet family such as gyroid_sheet."
-    ]
-
-
-def _box_problems(
-    family: Family,
-    length: float,
-    pore_size: float,
-    size: tuple[float, float, float],
-    periodic: tuple[bool, bool, bool],
-) -> list[str]:
-    found = []
-    for axis, edge, wraps in zip("xyz", size, periodic, strict=True):
-        if edge / length < (_LEAST_WRAPPED if wraps else _LEAST_PERIODS):
-            count, kind = (1, "a periodic") if wraps else (2, "an open")
-            found.append(
-                f"{family.title}: pores of {format_si(pore_size, 'm')} need a unit cell of "
-                f"{length * 1e6:.0f} um, and {axis} of {format_si(edge, 'm')} holds "
-                f"{edge / length:.2f} of them; {kind} axis needs {count}. Make {axis} at least "
-                f"{count * length * 1e3:.3g} mm, or the pores at most "
-                f"{pore_size * edge / (count * length) * 1e6:.0f} um."
-            )
-    return found
-
-
-def _result_problems(
-    family: Family, built: Built, pore_size: float, voxel: float, solid: str, criteria: str
-) -> list[str]:
+def _result_problems(task: _Task, built: Built, solid: str) -> list[str]:
     """What only the finished grid shows."""
-    found = []
-    if _misses(built, pore_size, criteria) > _TOLERANCE:
+    found, voxel, title = [], task.voxel, task.family.title
+    if task.error(built) > 1:
         found.append(
-            f"{family.title}: the nearest mean pore size on this grid is "
-            f"{built.pore_size * 1e6:.1f} um, not {pore_size * 1e6:.1f} um within 2 %. Use a voxel "
-            f"of {voxel / 2 * 1e6:.3g} um, or more periods along each periodic axis."
+            f"{title}: the nearest mean pore size on this grid is {built.pore_size * 1e6:.1f} um "
+            f"at a porosity of {built.porosity:.4f}, not {task.pore_size * 1e6:.1f} um within 2 % "
+            f"at {task.porosity:.4f} within .002. Use a voxel of {voxel / 2 * 1e6:.3g} "
+            "um, or more periods along each periodic axis."
         )
     if solid != "fraction":
         # A strut that an open face cuts off is joined outside the box: look half a period beyond.
         grid = built.implicit.grid
-        half = [round(length / voxel / 2) for length in built.implicit.period]
+        across = task.family.cells_across
+        half = [round(length / across / voxel / 2) for length in built.implicit.period]
         x, y, z = (0 if wraps else n for wraps, n in zip(grid.periodic, half, strict=True))
-        beyond = built.implicit.values((x, y, z)) < built.level
+        beyond = built.implicit.values((x, y, z), task.threads) < built.level
         networks = find_networks(beyond, periodic=grid.periodic)
         nx, ny, nz = grid.shape
         labels = networks.labels[x : x + nx, y : y + ny, z : z + nz]
         pieces = np.bincount(networks.piece[labels][built.solid])[1:]
         whole = float(pieces.max() / pieces.sum())
-        if whole < _WHOLE:
+        if whole < WHOLE:
             found.append(
-                f"{family.title}: on voxels of {format_si(voxel, 'm')} the wall breaks into pieces "
-                f"(the largest holds {whole:.1%} of the solid; {_WHOLE:.0%} is needed). Use solid: "
+                f"{title}: on voxels of {format_si(voxel, 'm')} the wall breaks into pieces "
+                f"(the largest holds {whole:.1%} of the solid; {WHOLE:.0%} is needed). Use solid: "
                 f"fraction, or a voxel of {voxel / 2 * 1e6:.3g} um for build and measure alone."
             )
     return found
 
 
-def _notes(
-    family: Family,
-    cell: UnitCell,
-    built: Built,
-    size: tuple[float, float, float],
-    pore_size: float,
-    porosity: float,
-    voxel: float,
-) -> list[str]:
+def _notes(task: _Task, cell: UnitCell, built: Built) -> list[str]:
     """What the user should be told: rounding, thin walls, what was reached."""
     notes = []
     grid, period = built.implicit.grid, built.implicit.period
     for axis in range(3):
-        asked, got = size[axis], grid.size[axis]
+        asked, got = task.size[axis], grid.size[axis]
         if abs(got / asked - 1) > 1e-9:
             why = "whole voxels"
             if grid.periodic[axis]:
@@ -393,16 +386,42 @@ def _notes(
             notes.append(
                 f"{'xyz'[axis]}: {format_si(asked, 'm')} asked, {format_si(got, 'm')} built: {why}."
             )
-    wall = cell.wall * math.fsum(period) / 3
-    if wall < 2 * voxel:
+    sizes = [edge / share for edge, share in zip(period, task.family.cell, strict=True)]
+    wall = cell.wall * math.fsum(sizes) / 3
+    if wall < 2 * task.voxel:
         notes.append(
-            f"Walls are {wall * 1e6:.0f} um = {wall / voxel:.1f} voxels; 2 are advised: topology "
-            "and area of the walls are uncertain."
+            f"Walls are {wall * 1e6:.0f} um = {wall / task.voxel:.1f} voxels; 2 are advised: "
+            "topology and area of the walls are uncertain."
         )
-    if family.sheet:
+    if task.family.sheet:
         notes.append("A sheet parts two pore networks that never meet: seed cells in both.")
     notes.append(
-        f"Mean pore size {built.pore_size * 1e6:.1f} um ({pore_size * 1e6:.1f} asked), porosity "
-        f"{1 - built.solid.mean():.4f} ({porosity:.4f} asked), walls {wall * 1e6:.0f} um."
+        f"Mean pore size {built.pore_size * 1e6:.1f} um ({task.pore_size * 1e6:.1f} asked), "
+        f"porosity {built.porosity:.4f} ({task.porosity:.4f} asked), walls "
+        f"{wall * 1e6:.0f} um."
     )
     return notes
+
+
+def _profile_note(task: _Task, grading: Grading, built: Built) -> str:
+    """The profiles as built, in fifths of the way from start to end."""
+    grid = built.implicit.grid
+    x, y, z = (np.arange(n, dtype=np.float32) + np.float32(0.5) for n in grid.shape)
+    assert task.graded is not None
+    at = task.graded.position((x[:, None, None], y[None, :, None], z[None, None, :]), grid)
+    part = np.broadcast_to(np.minimum((at * _PARTS).astype(int), _PARTS - 1), grid.shape)
+    outer = built.implicit.values(built.margin, task.threads) >= built.level
+    inner = tuple(slice(m, m + n) for m, n in zip(built.margin, grid.shape, strict=True))
+    sizes = local_thickness(outer, voxel=grid.voxel, periodic=grid.periodic, threads=task.threads)[
+        inner
+    ]
+    pore = ~built.solid
+    share, size = [], []
+    for each in range(_PARTS):
+        here = part == each
+        share.append(f"{pore[here].mean():.3f}")
+        size.append(f"{sizes[here & pore].mean() * 1e6:.0f}")
+    return (
+        f"Along {grading.along}, in {_PARTS} parts: porosity {', '.join(share)}; mean pore size "
+        f"{', '.join(size)} um."
+    )

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from scaffoldsim.scaffold.families import Family
+from scaffoldsim.scaffold.grading import Graded
 from scaffoldsim.scaffold.grid import Grid
 from scaffoldsim.scaffold.thickness import Floats, squared_distance
+from scaffoldsim.solver.inputs import thread_count
 
 _SLAB = 16  # planes evaluated at a time
 _STEPS = (0.8191725, 0.6710436, 0.5497005)  # powers of 1 / 1.2207441, which solves x^4 = x + 1
 _BATCH = 1 << 18  # voxels projected at a time
 _BAND = 3  # voxels on each side of the wall where distances are exact
 _NEWTON = 3  # steps to the wall; a fourth changes nothing
+
+Place = tuple[Floats, Floats, Floats]
 
 
 @dataclass(frozen=True)
@@ -27,25 +32,39 @@ class Implicit:
     family : Family
     grid : Grid
     period : (Lx, Ly, Lz)
-        Edges of the unit cell, m.
+        Edges of the unit cell, m; of a graded design those of a cell of the mean size.
     attempt : int
         Where within a voxel the unit cell begins, as a number of a fixed sequence: walls that fall
         on voxel centres in step read thicker or thinner, so a beginning in step with nothing is
         better, and another one may serve where it is not.
+    graded : Graded, optional
+        How cell size and level change over the box.
     """
 
     family: Family
     grid: Grid
     period: tuple[float, float, float]
     attempt: int = 0
+    graded: Graded | None = None
 
-    def values(self, margin: tuple[int, int, int] = (0, 0, 0)) -> Floats:
+    def values(
+        self, margin: tuple[int, int, int] = (0, 0, 0), threads: int | None = None
+    ) -> Floats:
         """φ at the voxel centres, and at those of `margin` more voxels on each side."""
-        u, v, w = self._positions(margin)
-        out = np.empty((u.size, v.size, w.size), np.float32)
-        for start in range(0, u.shape[0], _SLAB):
+        x, y, z = (
+            (np.arange(-more, n + more) + begin).astype(np.float32)
+            for n, more, begin in zip(self.grid.shape, margin, self._beginning, strict=True)
+        )
+        out = np.empty((x.size, y.size, z.size), np.float32)
+
+        def fill(start: int) -> None:
             part = slice(start, start + _SLAB)
-            out[part] = self.family.field(u[part], v, w)
+            out[part] = self._field((x[part, None, None], y[None, :, None], z[None, None, :]))
+
+        fill(0)  # alone, since a family may have something to prepare
+        with ThreadPoolExecutor(thread_count(threads)) as pool:
+            for _ in pool.map(fill, range(_SLAB, x.size, _SLAB)):
+                pass
         return out
 
     def distance(self, values: Floats, level: float, threads: int | None = None) -> Floats:
@@ -65,42 +84,80 @@ class Implicit:
                 dtype=np.float32,
             )
             way = bound - voxel / 2
-            for start in range(0, bound.size, _BATCH):
+
+            def project(
+                start: int,
+                index: tuple[npt.NDArray[np.intp], ...] = index,
+                bound: Floats = bound,
+                way: Floats = way,
+            ) -> None:
                 part = slice(start, start + _BATCH)
                 near = np.flatnonzero(bound[part] < _BAND * voxel) + start
                 way[near] = self._way_to_wall(tuple(axis[near] for axis in index), level)
+
+            with ThreadPoolExecutor(thread_count(threads)) as pool:
+                for _ in pool.map(project, range(0, bound.size, _BATCH)):
+                    pass
             # The floor keeps the sign, and `fraction >= .5`, where φ meets t within rounding.
             out[index] = sign * np.clip(way, np.float32(1e-6) * voxel, bound)
         return out
 
     def _way_to_wall(self, index: tuple[npt.NDArray[np.intp], ...], level: float) -> Floats:
         """Distance (m, unsigned) from the voxel centres at `index` to the wall, by projection."""
-        size = np.array(self.period, np.float32).reshape(3, 1)
         begin = np.array(self._beginning, np.float32).reshape(3, 1)
-        start = (np.array(index, np.float32) + begin) * np.float32(self.grid.voxel) / size
+        start = np.array(index, np.float32) + begin
         at = start.copy()
+        floor = np.float32(1e-12) * np.float32(self.grid.voxel / min(self.period)) ** 2
         for _ in range(_NEWTON):
-            above = self.family.field(at[0], at[1], at[2]) - np.float32(level)
-            slope = np.array(self.family.gradient(at[0], at[1], at[2])) / size
-            step = slope * (
-                above / np.maximum((slope * slope).sum(axis=0), 1e-12 / size.min() ** 2)
-            )
-            at -= step / size
-        way: Floats = np.sqrt((((at - start) * size) ** 2).sum(axis=0))
+            above = self._field((at[0], at[1], at[2])) - np.float32(level)
+            slope = np.array(self._slope((at[0], at[1], at[2])))
+            at -= slope * (above / np.maximum((slope * slope).sum(axis=0), floor))
+        way: Floats = np.sqrt(((at - start) ** 2).sum(axis=0)) * np.float32(self.grid.voxel)
         return way
+
+    def _field(self, place: Place) -> Floats:
+        """φ at places given in voxels."""
+        if self.graded is None:
+            u, v, w = self._in_cells(place)
+            return self.family.field(u, v, w)
+        position, stretched = self.graded.lay(place, self.grid)
+        u, v, w = self._in_cells(stretched)
+        phi: Floats = self.family.field(u, v, w) - self.graded.level(position)
+        return phi
+
+    def _slope(self, place: Place) -> Place:
+        """∇φ per voxel at places given in voxels."""
+        x, y, z = place
+        if self.graded is None:
+            u, v, w = self._in_cells(place)
+            gradient = self.family.gradient(u, v, w)
+            a, b, c = (g * scale for g, scale in zip(gradient, self._scale, strict=True))
+            return a, b, c
+        h = np.float32(0.05)
+        return (
+            (self._field((x + h, y, z)) - self._field((x - h, y, z))) / (2 * h),
+            (self._field((x, y + h, z)) - self._field((x, y - h, z))) / (2 * h),
+            (self._field((x, y, z + h)) - self._field((x, y, z - h))) / (2 * h),
+        )
+
+    def _in_cells(self, place: Place) -> Place:
+        """Places, from voxels to units of the family's cell size, within its first period."""
+        u, v, w = (
+            np.mod(position * scale, np.float32(edge))
+            for position, scale, edge in zip(place, self._scale, self.family.cell, strict=True)
+        )
+        return u, v, w
+
+    @property
+    def _scale(self) -> tuple[np.float32, ...]:
+        """The voxel in units of the family's cell size, per axis."""
+        return tuple(
+            np.float32(self.grid.voxel * edge / period)
+            for edge, period in zip(self.family.cell, self.period, strict=True)
+        )
 
     @property
     def _beginning(self) -> tuple[float, float, float]:
         """Position of the first voxel's centre, in voxels: an additive recurrence."""
         x, y, z = ((self.attempt + 1) * step % 1 for step in _STEPS)
         return x, y, z
-
-    def _positions(self, margin: tuple[int, int, int]) -> tuple[Floats, Floats, Floats]:
-        """Coordinates of the voxel centres in unit cells, 0 to 1, ready to broadcast."""
-        axes = []
-        for axis in range(3):
-            index = np.arange(-margin[axis], self.grid.shape[axis] + margin[axis])
-            position = (index + self._beginning[axis]) * (self.grid.voxel / self.period[axis])
-            shape = [-1 if other == axis else 1 for other in range(3)]
-            axes.append(np.mod(position, 1.0).astype(np.float32).reshape(shape))
-        return axes[0], axes[1], axes[2]

@@ -1,5 +1,6 @@
 """What a scaffold is made of."""
 
+import math
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
@@ -8,6 +9,7 @@ from pydantic import Field
 from scaffoldsim.schema import Entry, Parameter, Section, Unit
 
 Share = Annotated[Parameter, Unit("", ge=0, le=1)]
+Days = Annotated[Parameter, Unit("s", ge=3600, le=50 * 31557600.0, show="d")]
 
 
 class Degradation(Section):
@@ -50,6 +52,49 @@ class Degradation(Section):
                 needs = ", ".join(wanted) or "no other key"
                 yield key, f"degradation of mode {self.mode} takes {needs}"
 
+    @property
+    def time_to_half_mass(self) -> float:
+        r"""Time until half the mass is gone with no acid to hasten it, s; inf for ``none``.
+
+        Given for most modes; for ``hydrolysis`` the time until M falls to :math:`m_c M_0`, and then
+        until half is lost:
+
+        .. math:: t = -\ln m_c / k_M + \ln 2 / k_s
+
+        Examples
+        --------
+        >>> from scaffoldsim.config import read_entry
+        >>> round(read_entry("materials", "plga").degradation.time_to_half_mass / (7 * 86400), 1)
+        12.9
+        """
+        if self.half_mass is not None:
+            return float(self.half_mass)
+        half_life, left, rate = (
+            self.molecular_weight_half_life,
+            self.critical_molecular_weight,
+            self.loss_rate,
+        )
+        if half_life is None or not left or not rate:
+            return math.inf
+        return -math.log2(left) * half_life + math.log(2) / rate
+
+
+class Carrier(Section):
+    r"""How a growth factor that was loaded onto the material leaves it.
+
+    .. math:: M(t) / M_\infty = \beta + (1 - \beta) (1 - e^{-k t}), \qquad k = \ln 2 / t_{1/2}
+
+    Attributes
+    ----------
+    burst
+        β, share that leaves at once.
+    half_life
+        t½ of the rest, s.
+    """
+
+    burst: Share
+    half_life: Days
+
 
 class Material(Entry):
     """The solid of a scaffold; every number with unit, range, mark and source.
@@ -68,12 +113,24 @@ class Material(Entry):
         0 (inert) to 1 (criterion C1).
     bmp2_equivalent
         What its own factors are worth, as a concentration of BMP-2, kg/m³.
+    bmp2_release_time
+        τ in dR/dt = −R/τ of factors that the matrix holds, s; absent where the material only
+        gathers those of the host, which do not run out.
+    carrier
+        Release of factors loaded onto it; absent for a material that is not used as a carrier.
     releases
         What its loss sets free.
+    acid_share
+        Share of that acid which stays free, the rest being buffered by mineral; for ``acid``.
+    strontium
+        Concentration in the pores while the material dissolves, mol/m³; for ``strontium``.
+    ph_shift
+        Of the fluid in the pores while it dissolves; absent where there is none but by acid.
     degradation
         Criterion C2.
     published_porosity, published_pore_size
-        As usually made (m for the pores); not what a design has.
+        As usually made (m for the pores, absent for a gel, which has none on the scale of a cell);
+        not what a design has.
     """
 
     kind: ClassVar[str] = "materials"
@@ -84,15 +141,23 @@ class Material(Entry):
     osteoconductivity: Annotated[Parameter, Unit("", ge=0, le=5)]
     immunogenicity: Share
     bmp2_equivalent: Annotated[Parameter, Unit("kg/m^3", ge=0, le=1e-2, show="ng/mL")]
+    bmp2_release_time: Days | None = None
+    carrier: Carrier | None = None
     releases: list[Literal["acid", "calcium", "strontium"]] = Field(default_factory=list)
+    acid_share: Share | None = None
+    strontium: Annotated[Parameter, Unit("mol/m^3", ge=0, le=100, show="mM")] | None = None
+    ph_shift: Annotated[Parameter, Unit("", ge=-3, le=3)] | None = None
     degradation: Degradation
     published_porosity: Share
-    published_pore_size: Annotated[Parameter, Unit("m", ge=1e-6, le=1e-2, show="um")]
+    published_pore_size: Annotated[Parameter, Unit("m", ge=1e-6, le=1e-2, show="um")] | None = None
 
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        """Degradation must be complete for its mode (criterion C2)."""
+        """Degradation must be complete for its mode (criterion C2), and so must the products."""
         for key, message in self.degradation.missing():
             yield ("degradation", key), message
+        for key, product in (("acid_share", "acid"), ("strontium", "strontium")):
+            if (getattr(self, key) is not None) != (product in self.releases):
+                yield (key,), f"goes with {product} in releases: give both, or neither"
 
     def __repr__(self) -> str:
         return f"Material({self.name or self.title!r}, degradation {self.degradation.mode})"

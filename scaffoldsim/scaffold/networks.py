@@ -41,6 +41,22 @@ class Networks:
         raw = np.bincount(self.labels.ravel(), minlength=self.piece.size)
         return np.bincount(self.piece, weights=raw, minlength=self.count + 1).astype(np.int64)
 
+    def open_pieces(self, periodic: Periodic) -> Bools:
+        """Which pieces (count + 1) are open to the outside.
+
+        Those that touch a face which is not periodic; where all are, those that go on for ever.
+        """
+        wraps = per_axis(periodic)
+        reached: Bools = np.zeros(self.count + 1, bool)
+        if all(wraps):
+            np.any(self.spans, axis=1, out=reached)
+        for axis in range(3):
+            if not wraps[axis]:
+                for end in (0, -1):
+                    reached[np.unique(self.piece[np.take(self.labels, end, axis)])] = True
+        reached[0] = False
+        return reached
+
     def members(self, wanted: Bools) -> Bools:
         """Mask of the voxels in the pieces whose entry in `wanted` (count + 1) is true."""
         chosen: Bools = wanted[self.piece][self.labels]

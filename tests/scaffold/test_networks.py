@@ -75,6 +75,22 @@ def test_members_are_the_voxels_of_the_pieces_asked_for():
     assert found.members(wanted).ravel().tolist() == [True, False, False, False, True]
 
 
+def test_open_are_the_pieces_at_a_face_or_those_that_go_on_for_ever():
+    mask = np.zeros((7, 7, 7), bool)
+    mask[:, 1, 1] = True  # through along x
+    mask[3, 4, 0:3] = True  # from the lower face of z inwards
+    mask[3:5, 4, 4] = True  # shut in
+    cases = {
+        (False, False, False): {7, 3},
+        (False, True, True): {7},
+        (True, True, False): {3},
+        (True, True, True): {7},
+    }
+    for periodic, sizes in cases.items():
+        found = find_networks(mask, periodic=periodic)
+        assert set(found.sizes()[found.open_pieces(periodic)].tolist()) == sizes
+
+
 @pytest.mark.parametrize("periodic", [False, True])
 def test_throat_is_the_largest_threshold_that_still_spans(periodic):
     mask = np.random.default_rng(8).random((20, 18, 16)) < 0.93

@@ -1,111 +1,303 @@
-"""Triply periodic minimal surfaces: a net is one side of the surface, a sheet both sides of it."""
+"""Triply periodic minimal surfaces: a net is one side of the surface, a sheet both sides of it.
+
+Each surface is the zero level of a short trigonometric sum g, with x = 2π u, y = 2π v, z = 2π w.
+They approximate the minimal surfaces by their leading Fourier terms (von Schnering and Nesper 1991,
+Z. Phys. B 83: "Nodal surfaces of Fourier series").
+"""
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import numpy as np
-import numpy.typing as npt
 
 from scaffoldsim.scaffold.families.base import Family, Floats, Vector, register
+from scaffoldsim.scaffold.families.waves import (
+    COS_2X,
+    COS_2Y,
+    COS_2Z,
+    COS_X,
+    COS_Y,
+    COS_Z,
+    SIN_2X,
+    SIN_2Y,
+    SIN_2Z,
+    SIN_X,
+    SIN_Y,
+    SIN_Z,
+    Waves,
+)
 
-_TAU = 2 * np.pi
+_FLOOR = 0.12  # of the mean slope of g
+
+GYROID = SIN_X * COS_Y + SIN_Y * COS_Z + SIN_Z * COS_X
+DIAMOND = (
+    SIN_X * SIN_Y * SIN_Z
+    + SIN_X * COS_Y * COS_Z
+    + COS_X * SIN_Y * COS_Z
+    + COS_X * COS_Y * SIN_Z
+)  # fmt: skip
+PRIMITIVE = COS_X + COS_Y + COS_Z
+IWP = 2.0 * (COS_X * COS_Y + COS_Y * COS_Z + COS_Z * COS_X) - (COS_2X + COS_2Y + COS_2Z)
+NEOVIUS = 3.0 * (COS_X + COS_Y + COS_Z) + 4.0 * COS_X * COS_Y * COS_Z
+FRD = 4.0 * COS_X * COS_Y * COS_Z - (COS_2X * COS_2Y + COS_2Y * COS_2Z + COS_2Z * COS_2X)
+FISCHER_KOCH_S = COS_2X * SIN_Y * COS_Z + COS_X * COS_2Y * SIN_Z + SIN_X * COS_Y * COS_2Z
+LIDINOID = (
+    0.5 * (SIN_2X * COS_Y * SIN_Z + SIN_X * SIN_2Y * COS_Z + COS_X * SIN_Y * SIN_2Z)
+    - 0.5 * (COS_2X * COS_2Y + COS_2Y * COS_2Z + COS_2Z * COS_2X)
+    + 0.15
+)
+SPLIT_P = (
+    1.1 * (SIN_2X * COS_Y * SIN_Z + SIN_X * SIN_2Y * COS_Z + COS_X * SIN_Y * SIN_2Z)
+    - 0.2 * (COS_2X * COS_2Y + COS_2Y * COS_2Z + COS_2Z * COS_2X)
+    - 0.4 * (COS_2X + COS_2Y + COS_2Z)
+)
 
 
-class _Gyroid:
-    """The sum g = sin x cos y + sin y cos z + sin z cos x, with x = 2π u, … (Schoen 1970)."""
+class Net(Family):
+    r"""One labyrinth of a surface is solid, the other is pore: φ = ± g.
 
-    def __init__(self, u: Floats, v: Floats, w: Floats) -> None:
-        self.sin = [np.sin(_TAU * a) for a in (u, v, w)]
-        self.cos = [np.cos(_TAU * a) for a in (u, v, w)]
-
-    def value(self) -> Floats:
-        """The sum."""
-        (sx, sy, sz), (cx, cy, cz) = self.sin, self.cos
-        g: Floats = sx * cy + sy * cz + sz * cx
-        return g
-
-    def gradient(self) -> Vector:
-        """∇g, by u, v, w."""
-        (sx, sy, sz), (cx, cy, cz) = self.sin, self.cos
-        return (
-            _TAU * (cx * cy - sz * sx),
-            _TAU * (cy * cz - sx * sy),
-            _TAU * (cz * cx - sy * sz),
-        )
-
-    def bend(self, a: Vector) -> Vector:
-        """The matrix of second derivatives of g, times the vector a."""
-        (sx, sy, sz), (cx, cy, cz) = self.sin, self.cos
-        x, y, z = a
-        xy, yz, zx = cx * sy, cy * sz, cz * sx
-        return (
-            -(_TAU**2) * ((sx * cy + sz * cx) * x + xy * y + zx * z),
-            -(_TAU**2) * (xy * x + (sy * cz + sx * cy) * y + yz * z),
-            -(_TAU**2) * (zx * x + yz * y + (sz * cx + sy * cz) * z),
-        )
-
-
-@register("gyroid_net")
-class GyroidNet(Family):
-    r"""One labyrinth of the gyroid is solid, the other and the middle are pore.
-
-    .. math:: φ = \sin x \cos y + \sin y \cos z + \sin z \cos x
-
-    One pore network. At 90 % porosity pores are .73 and walls .17 of the unit cell; the solid
-    stays in one piece up to 98 % porosity.
+    One pore network. Which side is solid is chosen so that the solid stays in one piece at the
+    highest porosity.
     """
 
-    title = "gyroid net"
+    @property
+    @abstractmethod
+    def surface(self) -> Waves:
+        """The sum g."""
 
     def field(self, u: Floats, v: Floats, w: Floats) -> Floats:
-        """φ, −1.5 to 1.5."""
-        return _Gyroid(u, v, w).value()
+        """φ, low in the solid labyrinth."""
+        return self.surface.value(u, v, w)
 
     def gradient(self, u: Floats, v: Floats, w: Floats) -> Vector:
         """∇φ in closed form."""
-        return _Gyroid(u, v, w).gradient()
+        return self.surface.value_and_gradient(u, v, w)[1]
 
 
-@register("gyroid_sheet")
-class GyroidSheet(Family):
-    r"""A wall along the gyroid surface parts two pore networks that never meet.
+class Sheet(Family):
+    r"""A wall along a surface g = 0 parts two pore networks that never meet.
 
-    .. math:: φ = |g| / |∇g|, \qquad g = \sin x \cos y + \sin y \cos z + \sin z \cos x
+    .. math:: φ = |g| / |∇g|
 
     Dividing by the gradient makes φ a distance in unit cells near the surface, so that the wall
-    is even. Cells cannot cross from one network to the other: seed both.
+    is even and 2 t thick. Cells cannot cross from one network to the other: seed both.
     """
 
-    title = "gyroid sheet"
+    one_piece = True
     sheet = True
+
+    @property
+    @abstractmethod
+    def surface(self) -> Waves:
+        """The sum g."""
 
     def field(self, u: Floats, v: Floats, w: Floats) -> Floats:
         """φ, 0 on the surface."""
-        g = _Gyroid(u, v, w)
-        slope, _ = self._slope(g.gradient())
-        phi: Floats = np.abs(g.value()) / slope
+        value, gradient = self.surface.value_and_gradient(u, v, w)
+        slope, _ = self._slope(gradient)
+        phi: Floats = np.abs(value) / slope
         return phi
 
     def gradient(self, u: Floats, v: Floats, w: Floats) -> Vector:
         """∇φ in closed form; from ∇|∇g| = H ∇g / |∇g|, with H the second derivatives of g."""
-        g = _Gyroid(u, v, w)
-        value, gradient = g.value(), g.gradient()
+        value, gradient = self.surface.value_and_gradient(u, v, w)
         slope, floored = self._slope(gradient)
         turn = np.where(floored, 0, np.abs(value) / slope**3)
         side = np.sign(value) / slope
+        bend = self.surface.bend(u, v, w, gradient)
         x, y, z = (
-            side * first - turn * second
-            for first, second in zip(gradient, g.bend(gradient), strict=True)
+            side * first - turn * second for first, second in zip(gradient, bend, strict=True)
         )
         return x, y, z
 
-    @staticmethod
-    def _slope(gradient: Vector) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    def wall(self, level: float) -> float:
+        """Twice the level."""
+        return 2 * level
+
+    def _slope(self, gradient: Vector) -> tuple[Floats, Floats]:
         """|∇g|, and where it was raised to the floor.
 
-        It vanishes on the axes of the labyrinths, far from any wall; the floor keeps φ finite there
-        and touches nothing below φ = .2.
+        It vanishes on the axes of the labyrinths, far from any wall; the floor keeps φ finite.
         """
         gu, gv, gw = gradient
         slope = np.sqrt(gu * gu + gv * gv + gw * gw)
-        least = slope.dtype.type(0.15 * _TAU)
+        least = slope.dtype.type(_FLOOR * self.surface.rms_slope)
         return np.maximum(slope, least), slope < least
+
+
+@register("gyroid_net")
+class GyroidNet(Net):
+    r"""Schoen's gyroid (1970), :math:`g = \sin x \cos y + \sin y \cos z + \sin z \cos x`.
+
+    In one piece up to 98 % porosity.
+    """
+
+    title = "gyroid net"
+    surface = GYROID
+
+
+@register("gyroid_sheet")
+class GyroidSheet(Sheet):
+    r"""Schoen's gyroid (1970), :math:`g = \sin x \cos y + \sin y \cos z + \sin z \cos x`."""
+
+    title = "gyroid sheet"
+    surface = GYROID
+
+
+@register("diamond_net")
+class DiamondNet(Net):
+    r"""Schwarz' D surface, a skeleton of diamond bonds.
+
+    :math:`g = \sin x \sin y \sin z + \sin x \cos y \cos z + \cos x \sin y \cos z
+    + \cos x \cos y \sin z`. In one piece up to 91 % porosity.
+    """
+
+    title = "diamond net"
+    surface = DIAMOND
+
+
+@register("diamond_sheet")
+class DiamondSheet(Sheet):
+    """Schwarz' D surface; the sum is that of `DiamondNet`."""
+
+    title = "diamond sheet"
+    surface = DIAMOND
+
+
+@register("primitive_net")
+class PrimitiveNet(Net):
+    r"""Schwarz' P surface, :math:`g = \cos x + \cos y + \cos z`: struts of a cubic grid.
+
+    In pieces at high porosity.
+    """
+
+    title = "primitive net"
+    surface = PRIMITIVE
+
+
+@register("primitive_sheet")
+class PrimitiveSheet(Sheet):
+    r"""Schwarz' P surface, :math:`g = \cos x + \cos y + \cos z`."""
+
+    title = "primitive sheet"
+    surface = PRIMITIVE
+
+
+@register("iwp_net")
+class IWPNet(Net):
+    r"""Schoen's I-WP surface; struts along the diagonals of a body-centred lattice.
+
+    :math:`g = 2(\cos x \cos y + \cos y \cos z + \cos z \cos x) - \cos 2x - \cos 2y - \cos 2z`;
+    solid is where g is high, in one piece up to 98 % porosity.
+    """
+
+    title = "I-WP net"
+    surface = -IWP
+
+
+@register("iwp_sheet")
+class IWPSheet(Sheet):
+    """Schoen's I-WP surface; the sum is that of `IWPNet`."""
+
+    title = "I-WP sheet"
+    surface = IWP
+
+
+@register("neovius_net")
+class NeoviusNet(Net):
+    r"""Neovius' surface, :math:`g = 3(\cos x + \cos y + \cos z) + 4 \cos x \cos y \cos z`.
+
+    In pieces at high porosity.
+    """
+
+    title = "Neovius net"
+    surface = NEOVIUS
+
+
+@register("neovius_sheet")
+class NeoviusSheet(Sheet):
+    r"""Neovius' surface, :math:`g = 3(\cos x + \cos y + \cos z) + 4 \cos x \cos y \cos z`."""
+
+    title = "Neovius sheet"
+    surface = NEOVIUS
+
+
+@register("lidinoid_net")
+class LidinoidNet(Net):
+    r"""Lidin's surface (Lidin and Larsson 1990).
+
+    :math:`g = ½(\sin 2x \cos y \sin z + …) - ½(\cos 2x \cos 2y + …) + 0.15`, sums over the cyclic
+    exchanges of x, y, z. In pieces at high porosity.
+    """
+
+    title = "Lidinoid net"
+    surface = LIDINOID
+
+
+@register("lidinoid_sheet")
+class LidinoidSheet(Sheet):
+    """Lidin's surface; the sum is that of `LidinoidNet`."""
+
+    title = "Lidinoid sheet"
+    surface = LIDINOID
+
+
+@register("split_p_net")
+class SplitPNet(Net):
+    r"""The split P surface, the P surface with a second tunnel system.
+
+    :math:`g = 1.1(\sin 2x \cos y \sin z + …) - 0.2(\cos 2x \cos 2y + …) - 0.4(\cos 2x + …)`, sums
+    over the cyclic exchanges of x, y, z. In pieces at high porosity.
+    """
+
+    title = "split-P net"
+    surface = SPLIT_P
+
+
+@register("split_p_sheet")
+class SplitPSheet(Sheet):
+    """The split P surface; the sum is that of `SplitPNet`."""
+
+    title = "split-P sheet"
+    surface = SPLIT_P
+
+
+@register("fischer_koch_s_net")
+class FischerKochSNet(Net):
+    r"""Fischer and Koch's S surface (1989).
+
+    :math:`g = \cos 2x \sin y \cos z + \cos x \cos 2y \sin z + \sin x \cos y \cos 2z`. In pieces at
+    high porosity.
+    """
+
+    title = "Fischer-Koch S net"
+    surface = FISCHER_KOCH_S
+
+
+@register("fischer_koch_s_sheet")
+class FischerKochSSheet(Sheet):
+    """Fischer and Koch's S surface; the sum is that of `FischerKochSNet`."""
+
+    title = "Fischer-Koch S sheet"
+    surface = FISCHER_KOCH_S
+
+
+@register("frd_net")
+class FRDNet(Net):
+    r"""Schoen's F-RD surface.
+
+    :math:`g = 4 \cos x \cos y \cos z - \cos 2x \cos 2y - \cos 2y \cos 2z - \cos 2z \cos 2x`. In
+    pieces at high porosity.
+    """
+
+    title = "F-RD net"
+    surface = FRD
+
+
+@register("frd_sheet")
+class FRDSheet(Sheet):
+    """Schoen's F-RD surface; the sum is that of `FRDNet`."""
+
+    title = "F-RD sheet"
+    surface = FRD
