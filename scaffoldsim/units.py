@@ -94,6 +94,8 @@ def parse(value: str | float, unit: str, *, example: str | None = None) -> float
         return float(value)
     example = example or unit
     found = _QUANTITY.match(str(value))
+    if found is None and not example:
+        raise UnitError(f"{value!r} is not a number; write for example '0.9'")
     if found is None:
         raise UnitError(f"{value!r} is not a quantity; write for example '1 {example}'")
     number, text = float(found[1]), found[2]

@@ -121,20 +121,22 @@ def measure(
     """
     if out is not None:
         require_file(out)
-    options = {
-        "voxel": _edge("--voxel", voxel),
-        "threshold": _threshold(threshold),
-        "invert": invert,
-        "crop": _crop(crop),
-        "resample": _edge("--resample", resample),
-        "largest_pore_network": largest_pore_network,
-        "smallest_island": smallest_island,
-        "unit": unit,
-    }
+    edge, wanted = _edge("--voxel", voxel), _edge("--resample", resample)
+    level, spans = _threshold(threshold), _crop(crop)
     from scaffoldsim.scaffold.scaffold import Scaffold
 
     with reading_input(str(image)):
-        scaffold = Scaffold.from_image(image, **options)
+        scaffold = Scaffold.from_image(
+            image,
+            voxel=edge,
+            threshold=level,
+            invert=invert,
+            unit=unit,
+            crop=spans,
+            resample=wanted,
+            largest_pore_network=largest_pore_network,
+            smallest_island=smallest_island,
+        )
         morphometry = scaffold.measure(transport=True)
     for criterion in morphometry.check():
         print(criterion, file=sys.stderr)

@@ -1,5 +1,5 @@
 """A Run to pictures."""
 
-from scaffoldsim.render.still import RenderResult, render_scaffold, render_still
+from scaffoldsim.render.still import RenderResult, render_scaffold, render_still, scaffold_raster
 
-__all__ = ["RenderResult", "render_scaffold", "render_still"]
+__all__ = ["RenderResult", "render_scaffold", "render_still", "scaffold_raster"]

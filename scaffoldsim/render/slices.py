@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from scaffoldsim.render.scene import Scene
 
@@ -76,3 +77,28 @@ def draw(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> None:
         bar = figure.add_axes((0.82, 0.53, 0.0175, height))
         still.colour_bar(figure, bar, frame, scene, scale)
     still.save(figure, out)
+
+
+def middle(
+    distance: npt.NDArray[np.float32], scene: Scene, size: tuple[int, int]
+) -> npt.NDArray[np.uint8]:
+    """Raster of the middle slice along z, x to the right and y up, centred on the background.
+
+    Parameters
+    ----------
+    distance : (x, y, z) array
+        m, < 0 in the solid.
+    scene : Scene
+        Its colours.
+    size : (width, height)
+        Pixels of the raster.
+    """
+    from PIL import Image, ImageOps
+
+    solid = distance[:, ::-1, distance.shape[2] // 2].T < 0
+    grey = Image.fromarray(np.where(solid, 255, 0).astype(np.uint8))
+    inner = (round(0.8 * size[0]), round(0.8 * size[1]))
+    grey = ImageOps.contain(grey, inner, Image.Resampling.BICUBIC)
+    drawn = ImageOps.colorize(grey, scene.background, scene.scaffold.color)
+    drawn = ImageOps.expand(drawn, 1, scene.box.color)
+    return np.asarray(ImageOps.pad(drawn, size, Image.Resampling.NEAREST, scene.background))

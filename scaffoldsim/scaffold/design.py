@@ -43,7 +43,8 @@ _POROSITY_TOLERANCE = 0.002  # contract
 _GOOD = 0.6  # of the tolerances: within this no further correction is tried
 _CORRECTIONS = 5
 _BYTES_PER_VOXEL = 32  # field, distances, radii, pointers, pieces at the peak of a design
-_SHIFTS = 8  # places within a voxel where the unit cell is tried to begin
+_ATTEMPTS = 12
+_ROUNDINGS = 4
 _PARTS = 5  # of a graded box, in the note on what was built
 _CELL_VOXELS = 80  # along the period on which the levels of a grading are found
 
@@ -179,24 +180,37 @@ def solve(
 
 
 def _search(task: _Task, cell: UnitCell, length: float) -> Built:
-    """Correct the cell size by the secant rule, then try other places within a voxel."""
+    """Correct the cell size until the pores are right; where it repeats, begin elsewhere."""
     tried: list[tuple[float, Built]] = []
-    for _ in range(_CORRECTIONS):
-        implicit = _lay(task, length)
-        if any(implicit == other.implicit for _, other in tried):
-            break  # every axis is periodic, and rounds to the same whole voxels again
-        built = _build(task, implicit, cell.pore * length)
-        tried.append((length, built))
-        if task.error(built) <= _GOOD:
+    begin = 0
+    for _ in range(_ATTEMPTS):
+        implicit = _lay(task, length, begin)
+        if any(implicit == built.implicit for _, built in tried):
+            begin += 1  # periodic axes round to the same whole voxels again
+            implicit = _lay(task, length, begin)
+        sizes = zip(implicit.period, task.family.cell, strict=True)
+        length = math.prod(edge / share for edge, share in sizes) ** (1 / 3)
+        tried.append((length, _build(task, implicit, cell.pore * length)))
+        best = min((built for _, built in tried), key=task.error)
+        if task.error(best) <= (_GOOD if len(tried) < _CORRECTIONS else 1):
             break
-        length *= (task.aim() / built.pore_size) ** (1 / _exponent(tried))
-    length, built = min(tried, key=lambda t: task.error(t[1]))
-    for attempt in range(1, _SHIFTS):
-        if task.error(built) <= 1:
-            break
-        again = _build(task, _lay(task, length, attempt), cell.pore * length)
-        built = min(built, again, key=task.error)
-    return built
+        length = _next_length(tried, task.aim())
+    return best
+
+
+def _next_length(tried: list[tuple[float, Built]], aim: float) -> float:
+    """Where the cell size and the pore size, both as logarithms, suggest that the aim is met."""
+    sizes = [(math.log(length), math.log(built.pore_size / aim)) for length, built in tried]
+    below = [each for each in sizes if each[1] < 0]
+    above = [each for each in sizes if each[1] >= 0]
+    if below and above:
+        (a, low), (b, high) = (
+            max(below, key=lambda each: each[1]),
+            min(above, key=lambda each: each[1]),
+        )
+        return math.exp(a + (b - a) * low / (low - high))
+    nearest, miss = min(sizes, key=lambda each: abs(each[1]))
+    return math.exp(nearest - miss)  # pores grow with their cells
 
 
 def _whole_voxels(size: tuple[float, float, float], voxel: float) -> tuple[int, int, int]:
@@ -204,11 +218,10 @@ def _whole_voxels(size: tuple[float, float, float], voxel: float) -> tuple[int, 
     return x, y, z
 
 
-def _lay(task: _Task, length: float, attempt: int = 0) -> Implicit:
+def _lay(task: _Task, length: float, begin: int) -> Implicit:
     """Lay unit cells of `length` over the box: whole voxels, and whole periods where it wraps.
 
-    Whole voxels cannot give every cell size; of the roundings up and down of the periodic axes
-    that one is taken whose mean cell is nearest to `length`.
+    `begin` numbers a place within a voxel, and a way of rounding periodic axes.
     """
     edges = [length * share for share in task.family.cell]
     shape = list(_whole_voxels(task.size, task.voxel))
@@ -216,25 +229,34 @@ def _lay(task: _Task, length: float, attempt: int = 0) -> Implicit:
         max(1, round(size / edge)) if wraps else 0
         for size, edge, wraps in zip(task.size, edges, task.periodic, strict=True)
     ]
-    exact = [count * edge / task.voxel for count, edge in zip(repeats, edges, strict=True)]
     wrapped = [axis for axis in range(3) if repeats[axis]]
-    if wrapped:
-        roundings = itertools.product(
-            *[(math.floor(exact[a]), math.ceil(exact[a])) for a in wrapped]
-        )
-
-        def miss(counts: tuple[int, ...]) -> tuple[float, float]:
-            off = [math.log(max(n, 1) / exact[a]) for n, a in zip(counts, wrapped, strict=True)]
-            return abs(math.fsum(off)), max(map(abs, off))
-
-        for axis, count in zip(wrapped, min(roundings, key=miss), strict=True):
-            shape[axis] = max(1, count)
+    exact = [repeats[axis] * edges[axis] / task.voxel for axis in wrapped]
+    for axis, count in zip(wrapped, _rounding(exact, begin % _ROUNDINGS), strict=True):
+        shape[axis] = count
     x, y, z = (
         n * task.voxel / count if count else edge
         for n, count, edge in zip(shape, repeats, edges, strict=True)
     )
     grid = Grid((shape[0], shape[1], shape[2]), task.voxel, task.periodic)
-    return Implicit(task.family, grid, (x, y, z), attempt, task.graded)
+    return Implicit(task.family, grid, (x, y, z), begin, task.graded)
+
+
+def _rounding(exact: list[float], rank: int) -> tuple[int, ...]:
+    """Whole voxels near the `exact` ones, each way of rounding them ranked by its error.
+
+    Whole voxels cannot give every cell size; rounding axes to different sides gives more of them.
+    """
+    near = [[math.floor(n) + step for step in (-1, 0, 1, 2)] for n in exact]
+    ways = [way for way in itertools.product(*near) if min(way, default=1) >= 1]
+
+    def error(way: tuple[int, ...]) -> float:
+        off = [math.log(n / wanted) for n, wanted in zip(way, exact, strict=True)]
+        uneven = max(map(abs, off), default=0)  # a cell should stay nearly cubic
+        return round(abs(math.fsum(off)) / 3 + uneven / 4, 9)
+
+    ranked = sorted(ways, key=error)
+    distinct = {tuple(sorted(way)): way for way in reversed(ranked)}  # keeps the best of each
+    return sorted(distinct.values(), key=error)[min(rank, len(distinct) - 1)]
 
 
 def _build(task: _Task, implicit: Implicit, pore: float) -> Built:
@@ -266,17 +288,6 @@ def _build(task: _Task, implicit: Implicit, pore: float) -> Built:
     return Built(implicit, level, values < level, values, margin, pore_size)
 
 
-def _exponent(tried: list[tuple[float, Built]]) -> float:
-    """The slope d log(pore size) / d log(cell size): 1, and the secant once two are known."""
-    if len(tried) < 2:
-        return 1.0
-    (a, first), (b, second) = tried[-2:]
-    pore_a, pore_b = first.pore_size, second.pore_size
-    if a == b or pore_a == pore_b:
-        return 1.0
-    return min(max(math.log(pore_b / pore_a) / math.log(b / a), 0.5), 2.0)
-
-
 def _means(
     porosity: float | None, pore_size: float | None, grading: Grading | None, box: Grid
 ) -> tuple[float, float]:
@@ -304,7 +315,8 @@ def _graded(
 ) -> Graded:
     """The levels and relative cell sizes that give the profiles."""
     pores, sizes = grading.nodes("porosity"), grading.nodes("pore_size")
-    levels, relative = np.zeros(NODES), None
+    levels: Floats = np.zeros(NODES, np.float32)
+    relative = None
     if pores is not None:
         values, _ = sample(family, _CELL_VOXELS)
         levels = np.quantile(values, 1 - pores) - np.quantile(values, 1 - porosity)

@@ -130,7 +130,7 @@ def unit_cell(family: Family, porosity: float) -> UnitCell:
 
 def _rough(family: Family) -> int:
     """Voxels to the cell size that show its shape; more where many pores share a cell."""
-    return round(40 * max(1.0, family.cells_across) ** 0.5)
+    return int(40 * max(1.0, family.cells_across) ** 0.5)
 
 
 def largest_share(solid: Bools) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -118,14 +118,14 @@ class Graded:
             end = np.float32(integral[-1]) * reach + (r - reach) / np.float32(self.sizes[-1])
             inner = self._profile(integral, position) * reach
             ratio = np.where(r > reach, end, inner) / np.maximum(r, np.float32(1e-6))
-            return position, (x * ratio, y * ratio, z * shrunk)
+            return position, _single(x * ratio, y * ratio, z * shrunk)
         axis = "xyz".index(self.along)
         length = np.float32(grid.shape[axis])
         laid = [x * shrunk, y * shrunk, z * shrunk]
         beyond = place[axis] / length - position  # before the first face < 0, behind the last > 0
         ends = np.where(beyond < 0, self.sizes[0], self.sizes[-1]).astype(np.float32)
         laid[axis] = length * (self._profile(integral, position) + beyond / ends)
-        return position, (laid[0], laid[1], laid[2])
+        return position, _single(*laid)
 
     def shear(self, grid: Grid) -> float:
         """How much the cells are bent at worst, as a tangent; 0 where their size is the same."""
@@ -165,3 +165,8 @@ class Graded:
     def _profile(self, values: tuple[float, ...], position: Floats) -> Floats:
         at = np.interp(position, np.linspace(0, 1, NODES), values)
         return np.asarray(at, dtype=np.float32)
+
+
+def _single(x: Any, y: Any, z: Any) -> Place:
+    """Places in single precision, as fields are evaluated."""
+    return np.asarray(x, np.float32), np.asarray(y, np.float32), np.asarray(z, np.float32)

@@ -14,6 +14,7 @@ from scaffoldsim.scaffold.grid import Grid
 from scaffoldsim.scaffold.thickness import Floats, squared_distance
 from scaffoldsim.solver.inputs import thread_count
 
+_RAMP = 2e-5
 _SLAB = 16  # planes evaluated at a time
 _STEPS = (0.8191725, 0.6710436, 0.5497005)  # powers of 1 / 1.2207441, which solves x^4 = x + 1
 _BATCH = 1 << 18  # voxels projected at a time
@@ -33,7 +34,7 @@ class Implicit:
     grid : Grid
     period : (Lx, Ly, Lz)
         Edges of the unit cell, m; of a graded design those of a cell of the mean size.
-    attempt : int
+    begin : int
         Where within a voxel the unit cell begins, as a number of a fixed sequence: walls that fall
         on voxel centres in step read thicker or thinner, so a beginning in step with nothing is
         better, and another one may serve where it is not.
@@ -44,22 +45,32 @@ class Implicit:
     family: Family
     grid: Grid
     period: tuple[float, float, float]
-    attempt: int = 0
+    begin: int = 0
     graded: Graded | None = None
 
     def values(
         self, margin: tuple[int, int, int] = (0, 0, 0), threads: int | None = None
     ) -> Floats:
-        """φ at the voxel centres, and at those of `margin` more voxels on each side."""
+        """φ at the voxel centres, and at those of `margin` more voxels on each side.
+
+        A ramp of 2e-5 over the box is added. Along a strut that follows an axis every voxel of a
+        row has the same φ, so that only whole rows could be added, and no porosity could be met.
+        """
         x, y, z = (
             (np.arange(-more, n + more) + begin).astype(np.float32)
             for n, more, begin in zip(self.grid.shape, margin, self._beginning, strict=True)
         )
         out = np.empty((x.size, y.size, z.size), np.float32)
 
+        ramp = [
+            np.float32(_RAMP * slope / n) * at
+            for slope, n, at in zip(_STEPS, self.grid.shape, (x, y, z), strict=True)
+        ]
+
         def fill(start: int) -> None:
             part = slice(start, start + _SLAB)
             out[part] = self._field((x[part, None, None], y[None, :, None], z[None, None, :]))
+            out[part] += ramp[0][part, None, None] + ramp[1][:, None] + ramp[2]
 
         fill(0)  # alone, since a family may have something to prepare
         with ThreadPoolExecutor(thread_count(threads)) as pool:
@@ -159,5 +170,5 @@ class Implicit:
     @property
     def _beginning(self) -> tuple[float, float, float]:
         """Position of the first voxel's centre, in voxels: an additive recurrence."""
-        x, y, z = ((self.attempt + 1) * step % 1 for step in _STEPS)
+        x, y, z = ((self.begin + 1) * step % 1 for step in _STEPS)
         return x, y, z

@@ -3,7 +3,15 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from scaffoldsim import units
 from scaffoldsim.catalogue import did_you_mean
@@ -77,6 +85,24 @@ class ScaffoldSection(Entry):
     solid: SolidKind = "binary"
     criteria: Criteria
 
+    @field_validator("options")
+    @classmethod
+    def _check_options(cls, options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        """Options have to be those of the family; each wrong one is a problem of its own."""
+        family = info.data.get("family")
+        found = option_problems(family, options) if family in family_names() else []
+        if found:
+            details = [
+                InitErrorDetails(
+                    type=PydanticCustomError("value_error", "{what}", {"what": what}),
+                    loc=(key,),
+                    input=options.get(key),
+                )
+                for key, what in found
+            ]
+            raise ValidationError.from_exception_data("options", details)
+        return options
+
     @model_validator(mode="before")
     @classmethod
     def _choose_criteria(cls, data: Any) -> Any:
@@ -127,8 +153,6 @@ class ScaffoldSection(Entry):
             hint = did_you_mean(family, family_names())
             yield ("family",), f"{family!r} is not known{hint} ({', '.join(family_names())})"
             return
-        for key, what in option_problems(family, self.options):
-            yield ("options", key) if key else ("options",), what
         for key in _OF_IMAGES:
             if getattr(self, key):
                 yield (key,), "is for images; remove it, or give image for family"
@@ -153,8 +177,12 @@ class ScaffoldSection(Entry):
     def _criteria_problems(self) -> Iterator[Problem]:
         low, high = PORE_RANGE
         graded = self.grading or Grading.model_construct()
-        porosities = [(("porosity",), self.porosity)] if self.porosity is not None else []
-        sizes = [(("pore_size",), self.pore_size)] if self.pore_size is not None else []
+        porosities: list[tuple[tuple[str | int, ...], float]] = []
+        sizes: list[tuple[tuple[str | int, ...], float]] = []
+        if self.porosity is not None:
+            porosities.append((("porosity",), self.porosity))
+        if self.pore_size is not None:
+            sizes.append((("pore_size",), self.pore_size))
         porosities += [
             (("grading", "porosity", i), p) for i, p in enumerate(graded.porosity or [])
         ]  # fmt: skip

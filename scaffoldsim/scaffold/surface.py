@@ -39,29 +39,33 @@ class Curvature:
     concave: float
 
 
-def smoothed(solid: Bools, *, sigma: float, periodic: Periodic = False) -> Floats:
-    """A field of zero level at the wall of voxels, > 0 in pores: the image, smoothed.
+def smoothed(field: Floats, *, sigma: float, periodic: Periodic = False) -> Floats:
+    """A field smoothed by a Gaussian and shifted, so that it is below zero in as many voxels.
+
+    Smoothing alone would move a curved wall towards its centre, and thin struts would vanish.
 
     Parameters
     ----------
-    solid : ndarray of bool, shape (nx, ny, nz)
+    field : ndarray of float32, shape (nx, ny, nz)
+        Below zero in solid, above in pores, e.g. ``0.5 - solid`` of an image.
     sigma : float
         Standard deviation of the Gaussian, voxels.
     periodic : bool or three bools
-        Axes that wrap round; beyond another face the image goes on as at the face.
+        Axes that wrap round; beyond another face the field goes on as at the face.
 
     Examples
     --------
     >>> import numpy as np
-    >>> field = smoothed(np.arange(6).reshape(6, 1, 1) < 3, sigma=0.7)
-    >>> (field.ravel() > 0).tolist()
-    [False, False, False, True, True, True]
+    >>> image = np.float32([-0.5, -0.5, -0.5, 0.5, 0.5, 0.5]).reshape(6, 1, 1)
+    >>> np.round(smoothed(image, sigma=0.7), 2).ravel().tolist()  # doctest: +ELLIPSIS
+    [-0.5, -0.4..., -0.2..., 0.2..., 0.4..., 0.5]
     """
     from scipy.ndimage import gaussian_filter
 
     modes = ["wrap" if wrap else "nearest" for wrap in per_axis(periodic)]
-    blurred: Floats = gaussian_filter(solid.astype(np.float32), sigma, mode=modes)
-    return np.float32(0.5) - blurred
+    blurred: Floats = gaussian_filter(field.astype(np.float32), sigma, mode=modes)
+    share = np.count_nonzero(field < 0) / field.size
+    return blurred - np.float32(np.quantile(blurred, share))
 
 
 def _meshes(

@@ -178,13 +178,13 @@ def test_what_cannot_be_built_says_why_and_what_to_change(change, messages):
 
 
 def test_the_grid_may_be_too_coarse_for_the_pore_size():
-    with pytest.raises(Infeasible, match=r"nearest mean pore size on this grid is .* not 300"):
+    with pytest.raises(Infeasible, match=r"nearest mean pore size on this grid is .* not 1200"):
         Scaffold.design(
-            "gyroid_net",
-            porosity=0.90,
-            pore_size="300 um",
-            size="0.4 mm",
-            voxel="55 um",
+            "cubic",
+            porosity=0.95,
+            pore_size="1200 um",
+            size="0.99 mm",
+            voxel="60 um",
             periodic=True,
         )
 

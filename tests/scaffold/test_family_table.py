@@ -47,6 +47,7 @@ SAMPLE = {
     ("spinodoid", 0.90, 600e-6),
 }
 FAMILIES = [name for name in family_names() if get_family(name).walls]
+BOX = 90  # voxels
 FIXED = 20e-6  # m, the voxel of runs with cells
 
 
@@ -55,11 +56,15 @@ def whole(name, porosity):
 
 
 def outcome(name, porosity, pore_size, voxel):
-    """What became of one period, and the figures to print."""
+    """What became of a periodic box of some 90 voxels or one period, and the figures to print.
+
+    In a single small period every pore meets the voxels alike, and sizes come in steps of a voxel.
+    """
     family = get_family(name)
     cell = unit_cell(family, porosity)
     length = pore_size / cell.pore
-    edges = [length * edge for edge in family.fitted(porosity).cell]
+    cells = [length * edge for edge in family.fitted(porosity).cell]
+    edges = [max(1, round(BOX * voxel / edge)) * edge for edge in cells]
     walls = cell.wall * length / voxel
     try:
         built = solve(

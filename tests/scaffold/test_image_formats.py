@@ -94,15 +94,14 @@ def test_bools_and_a_cut_axis_of_one(tmp_path):
 
 def test_nifti_slope_unit_and_axes(tmp_path):
     values = grey(np.int16)
-    header = nibabel.Nifti1Header()
-    header.set_slope_inter(0.5, -100)
-    image = nibabel.Nifti1Image(values, np.diag([-20.0, 20.0, 20.0, 1]), header)
+    image = nibabel.Nifti1Image(values, np.diag([-20.0, 20.0, 20.0, 1]))
     image.header.set_xyzt_units("micron")
     nibabel.save(image, tmp_path / "a.nii")
-    # nibabel scales when it saves: what is meant are the values it reads back
-    meant = nibabel.load(tmp_path / "a.nii").get_fdata()
+    data = bytearray((tmp_path / "a.nii").read_bytes())
+    data[112:120] = struct.pack("<ff", 0.5, -100)  # scl_slope, scl_inter
+    (tmp_path / "a.nii").write_bytes(data)
     found = read_image(tmp_path / "a.nii", threshold=650.2)
-    np.testing.assert_array_equal(found.solid, meant > 650.2)
+    np.testing.assert_array_equal(found.solid, values * 0.5 - 100 > 650.2)
     assert found.voxel == pytest.approx(20e-6, rel=1e-6)
     assert any("-x, +y, +z of the scanner" in note for note in found.notes)
 
@@ -175,12 +174,20 @@ def second_format(folder):
         Image.open(path).convert("L").save(path.with_suffix(".bmp"))
 
 
-def large_slice(folder):
-    """A PNG that claims 30,000 × 30,000 pixels in 60 bytes."""
-    chunk = b"IHDR" + struct.pack(">IIBBBBB", 30000, 30000, 16, 0, 0, 0, 0)
-    data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
-    data += struct.pack(">I", zlib.crc32(chunk)) + bytes(8)
+def large_slice(folder, edge=12_000):
+    """A PNG that claims 12,000 × 12,000 pixels in 70 bytes."""
+    data = b"\x89PNG\r\n\x1a\n"
+    for name, inside in (
+        (b"IHDR", struct.pack(">IIBBBBB", edge, edge, 16, 0, 0, 0, 0)),
+        (b"IDAT", bytes(12)),
+    ):
+        data += struct.pack(">I", len(inside)) + name + inside
+        data += struct.pack(">I", zlib.crc32(name + inside))
     (folder / "slice_9.png").write_bytes(data)
+
+
+def larger_slice(folder):
+    large_slice(folder, 30_000)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +197,8 @@ def large_slice(folder):
         (other_size, r"sizes: slice_8\.png is 7 x 9, slice_9\.png 5 x 5"),
         (other_type, "different kinds: slice_8.png holds uint16, slice_9.png uint8"),
         (second_format, "as many BMP as PNG|as many PNG as BMP"),
-        (large_slice, r"slice_9\.png: "),
+        (large_slice, r"slice_9\.png: claims 2.88e\+08 bytes .* not believable"),
+        (larger_slice, r"slice_9\.png: .*exceeds limit"),
     ],
 )
 def test_slices_that_do_not_fit_are_refused(tmp_path, change, message):
@@ -286,6 +294,18 @@ def test_truncated_and_damaged_files_are_refused_in_a_line(tmp_path, kind):
             assert "\n" not in str(error)  # noqa: PT017
         else:
             assert image.solid.ndim == 3
+
+
+@pytest.mark.parametrize("kind", ["nii.gz", "nrrd"])
+def test_a_wrong_checksum_is_seen(tmp_path, kind):
+    """Of a stream longer than what is read ahead, and of values that all are there."""
+    values = np.random.default_rng(0).integers(0, 256, (40, 50, 220)).astype(np.uint8)
+    path = WRITERS[kind](tmp_path, values)
+    data = bytearray(path.read_bytes())
+    data[-8] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(BadImage, match="CRC"):
+        read_image(path, threshold=100)
 
 
 def huge(path):

@@ -130,6 +130,12 @@ def test_a_cavity_stays_and_a_body_inside_out_is_turned(tmp_path):
     assert any("inside out" in note for note in image.notes)
 
 
+def test_corners_of_no_triangle_do_not_count(tmp_path):
+    path = save(ball(), tmp_path / "a.obj")
+    path.write_text(path.read_text() + "\nv 9 9 9\n")
+    assert read_image(path, voxel=VOXEL).solid.shape == (40, 40, 40)
+
+
 def test_bodies_that_touch_are_one(tmp_path):
     parts = [trimesh.creation.box((0.2, 0.2, 0.2)) for _ in range(2)]
     parts[1].apply_translation([0, 0, 0.2])

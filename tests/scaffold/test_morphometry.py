@@ -166,17 +166,17 @@ def test_transport_is_measured_only_when_asked_for():
 
 
 def test_a_wall_beyond_the_face_keeps_probes_off_as_it_ends_pores():
-    """Two plates, 80 um apart, one of them outside the box; above them nothing."""
+    """Two plates, 100 um apart, one of them outside the box; above them nothing."""
     solid = np.zeros((40, 40, 40), bool)
-    solid[:, :, 6:8] = solid[:, :, 12:14] = True
+    solid[:, :, 8:10] = solid[:, :, 15:17] = True
     inner = (slice(10, 30),) * 3
     beyond = measure(solid, voxel=20e-6, margin=(10, 10, 10), transport=True)
     alone = measure(solid[inner], voxel=20e-6, transport=True)
     assert beyond.porosity_accessible == beyond.porosity == pytest.approx(0.9)
-    for found, slit in ((beyond, 0), (alone, 2)):
+    for found, slit in ((beyond, 0), (alone, 5)):
         probes = {entry.probe_um: entry.fraction for entry in found.accessible_fraction}
         assert probes[0] == probes[50] == 1
-        assert probes[100] == pytest.approx((16 + slit) / 18)
+        assert probes[200] == pytest.approx((13 + slit) / 18)
 
 
 def test_thin_walls_have_no_curvature_and_it_is_said():
@@ -189,10 +189,10 @@ def test_curvature_of_a_spherical_pore_from_distance_and_from_voxels():
     at = np.arange(40) - 19.63
     radius = np.sqrt(at[:, None, None] ** 2 + at[:, None] ** 2 + at**2)
     distance = ((14 - radius) * 20e-6).astype(np.float32)
-    for given, error in ((distance, 0.005), (None, 0.06)):
+    for given, error in ((distance, 0.015), (None, 0.015)):
         found = measure(distance < 0, voxel=20e-6, distance=given)
         assert found.curvature_mean_per_mm == pytest.approx(-1 / 0.28, rel=error)
-        assert found.curvature_gaussian_per_mm2 == pytest.approx(1 / 0.28**2, rel=3 * error)
+        assert found.curvature_gaussian_per_mm2 == pytest.approx(1 / 0.28**2, rel=2 * error)
         assert found.concave_fraction > 0.999
 
 
@@ -213,6 +213,10 @@ def test_no_result_depends_on_the_number_of_threads():
         for n in (1, 3)
     )
     assert one == three
+    for axis in "xyz":
+        ratio = one.diffusivity_relative[axis]
+        assert 0 < ratio < 2 * one.porosity / (3 - one.porosity)  # Hashin and Shtrikman's bound
+        assert one.tortuosity_factor[axis] == pytest.approx(one.porosity / ratio)
 
 
 def test_every_field_is_defined_in_the_file_and_in_the_document():

@@ -79,11 +79,13 @@ def test_open_are_the_pieces_at_a_face_or_those_that_go_on_for_ever():
     mask = np.zeros((7, 7, 7), bool)
     mask[:, 1, 1] = True  # through along x
     mask[3, 4, 0:3] = True  # from the lower face of z inwards
+    mask[5, 3:7, 5] = True  # from the upper face of y inwards
     mask[3:5, 4, 4] = True  # shut in
     cases = {
-        (False, False, False): {7, 3},
+        (False, False, False): {7, 3, 4},
         (False, True, True): {7},
         (True, True, False): {3},
+        (True, False, True): {4},
         (True, True, True): {7},
     }
     for periodic, sizes in cases.items():

@@ -112,16 +112,52 @@ def test_a_network_bulges_into_the_pores_and_a_sheet_has_two_walls():
     assert found.concave > 0.99
 
 
-def test_a_smoothed_image_curves_as_what_it_shows():
-    for radius, error in ((8.0, 0.10), (14.0, 0.05)):
-        image = smoothed(sphere(44, radius) < 0, sigma=2.0)
-        found = curvature(image, voxel=VOXEL, skip=4)
-        assert found.mean == pytest.approx(1 / (radius * VOXEL), rel=error)
-        assert found.mean_sd * VOXEL < 0.01  # what the stairs leave
-    solid = gyroid(40, 0.0, sheet=True) < 0
-    field = smoothed(solid, sigma=0.7, periodic=True)
-    found = curvature(smoothed(solid, sigma=2.0, periodic=True), voxel=VOXEL, periodic=True)
-    assert euler_number(found, field) == pytest.approx(-16, rel=0.04)
+@pytest.mark.parametrize("radius", [5.0, 8.0, 14.0])
+@pytest.mark.parametrize("sign", [1, -1], ids=["solid", "pore"])
+def test_a_smoothed_image_of_a_ball_keeps_its_radius(radius, sign):
+    field = sign * sphere(44, radius)
+    image = smoothed(np.where(field < 0, -0.5, 0.5), sigma=2.0)
+    found = curvature(image, voxel=VOXEL, skip=4)
+    assert found.mean == pytest.approx(sign / (radius * VOXEL), rel=0.015)
+    assert found.mean_sd * VOXEL < 0.01  # what the stairs leave
+    assert np.count_nonzero(image < 0) == pytest.approx(np.count_nonzero(field < 0), abs=1)
+
+
+def struts(n, radius):
+    """Distance, m, from the wall of the rods of a body-centred lattice in one cubic cell."""
+    at = (np.arange(n) + 0.3) / n
+    place = np.stack(np.meshgrid(at, at, at, indexing="ij"), axis=-1)
+    nearest = np.full(place.shape[:3], np.inf)
+    for along in ((1, 1, 1), (1, 1, -1), (1, -1, 1), (-1, 1, 1)):
+        for corner in np.ndindex(3, 3, 3):
+            away = place - (np.array(corner) - 1)
+            t = (away * along).sum(axis=-1) / 3**0.5
+            np.minimum(nearest, (away**2).sum(axis=-1) - t**2, out=nearest)
+    return ((np.sqrt(np.maximum(nearest, 0)) - radius) * n * VOXEL).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        (gyroid(60, 0.0, sheet=True), -16),
+        (gyroid(50, -1.2), -8),
+        (struts(50, 0.065), -12),  # 2 nodes and 8 rods a cell, and a wall has twice their number
+    ],
+    ids=["sheet", "net", "struts"],
+)
+def test_euler_number_as_measured_from_distances_and_from_images(field, expected):
+    """Where rods meet the wall has creases: their curvature is that of the rounded crease."""
+    means = []
+    for sharp, sigma in (
+        (np.clip(field / VOXEL, -2, 2), 1.5),
+        (np.where(field < 0, -0.5, 0.5), 2.0),
+    ):
+        level = smoothed(sharp, sigma=sigma, periodic=True)
+        found = curvature(level, voxel=VOXEL, periodic=True)
+        area = surface_density(field, voxel=VOXEL, periodic=True) * field.size * VOXEL**3
+        assert found.gaussian * area / (2 * math.pi) == pytest.approx(expected, rel=0.08)
+        means.append(found.mean)
+    assert means[1] == pytest.approx(means[0], rel=0.04)
 
 
 def test_a_wrapped_wall_is_the_same_wherever_the_box_is_cut():
@@ -149,13 +185,13 @@ def test_no_wall_or_no_room_has_no_curvature(shape):
     assert surface_density(np.ones(shape, np.float32), voxel=VOXEL) == 0
 
 
-@pytest.mark.parametrize("radius", [10.0, 16.3])
+@pytest.mark.parametrize("radius", [5.0, 10.0, 16.3])
 def test_area_of_a_ball_from_distances_and_from_voxels(radius):
     field = sphere(44, radius)
     between = (43 * VOXEL) ** 3  # the wall is sought between voxel centres
     area = 4 * math.pi * (radius * VOXEL) ** 2
-    assert surface_density(field, voxel=VOXEL) * between == pytest.approx(area, rel=0.01)
-    image = smoothed(field < 0, sigma=0.7)
+    assert surface_density(field, voxel=VOXEL) * between == pytest.approx(area, rel=0.015)
+    image = smoothed(np.where(field < 0, -0.5, 0.5), sigma=1.0)
     assert surface_density(image, voxel=VOXEL) * between == pytest.approx(area, rel=0.015)
 
 
@@ -181,11 +217,15 @@ def test_chords_are_those_counted_one_by_one(shape, share, seed):
 
 
 def test_mean_chord_is_that_of_cauchy_and_crofton():
-    """Isotropic pores between overlapping balls: 4 ε / S."""
+    """Isotropic pores: 4 ε / S; between overlapping balls S = −3 ε ln ε / R (Torquato 2002)."""
     solid = overlapping_balls(96, 0.6, 9.0, seed=1)
+    porosity = 1 - solid.mean()
+    exact = -3 * porosity * math.log(porosity) / (9.0 * VOXEL)
+    level = smoothed(0.5 - solid, sigma=1.0, periodic=True)
+    surface = surface_density(level, voxel=VOXEL, periodic=True)
     chords = mean_chords(solid, voxel=VOXEL, periodic=True)
-    surface = surface_density(smoothed(solid, sigma=0.7, periodic=True), voxel=VOXEL, periodic=True)
-    assert np.mean(chords) == pytest.approx(4 * (1 - solid.mean()) / surface, rel=0.05)
+    assert np.mean(chords) == pytest.approx(4 * porosity / exact, rel=0.05)
+    assert surface == pytest.approx(exact, rel=0.05)
 
 
 def test_faces_do_not_shorten_chords():

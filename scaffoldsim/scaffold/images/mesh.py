@@ -26,77 +26,6 @@ _WHOLE = 1e-3  # of a voxel: a box that is so much larger than whole voxels is o
 Faces = npt.NDArray[np.int64]
 
 
-class Mesh:
-    """A closed mesh in its own unit of length.
-
-    Attributes
-    ----------
-    name : str
-    vertices : ndarray of float64, shape (n, 3)
-    faces : ndarray of int64, shape (m, 3)
-    """
-
-    def __init__(self, file: Path) -> None:
-        self.name = file.name
-        vertices, faces = _load(file)
-        if faces.size == 0 or vertices.size == 0:
-            raise BadImage(f"{file.name}: holds no triangles")
-        if not np.isfinite(vertices).all():
-            raise BadImage(f"{file.name}: has corners that are not finite (NaN)")
-        self.vertices, self.faces = _merge(vertices, faces)
-        self._check()
-
-    @property
-    def low(self) -> Doubles:
-        """The lower corner of the box round it."""
-        corner: Doubles = self.vertices.min(axis=0)
-        return corner
-
-    @property
-    def size(self) -> Doubles:
-        """Edges of the box round it."""
-        edges: Doubles = np.ptp(self.vertices, axis=0)
-        return edges
-
-    def _check(self) -> None:
-        if self.faces.shape[0] < 4 or not (self.size > 0).all():
-            raise BadImage(
-                f"{self.name}: is degenerate: {self.faces.shape[0]} triangles with a box of "
-                f"{' x '.join(f'{edge:.4g}' for edge in self.size)}; a closed body is needed"
-            )
-        ahead = np.concatenate([self.faces[:, [i, (i + 1) % 3]] for i in range(3)])
-        low, high = ahead.min(axis=1), ahead.max(axis=1)
-        turn = np.where(ahead[:, 0] < ahead[:, 1], 1, -1)
-        _, edge, uses = np.unique(
-            low * self.vertices.shape[0] + high, return_inverse=True, return_counts=True
-        )
-        balance = np.zeros(uses.size, np.int64)
-        np.add.at(balance, edge.ravel(), turn)
-        open_edges = int(np.count_nonzero(uses % 2))
-        if open_edges:
-            raise BadImage(
-                f"{self.name}: is not closed: {open_edges} open edges; close it, e.g. in MeshLab "
-                "(Filters, Remeshing, Close Holes)"
-            )
-        if balance.any():
-            raise BadImage(
-                f"{self.name}: neighbouring triangles face different ways along "
-                f"{int(np.count_nonzero(balance))} edges; orient it, e.g. in MeshLab (Filters, "
-                "Normals, Re-Orient All Faces Coherently)"
-            )
-
-    def grid(self, voxel: float, unit: float) -> Grid:
-        """The box round the mesh, rounded up to whole voxels.
-
-        Raises
-        ------
-        TooLarge
-            If the voxels cannot be numbered.
-        """
-        sizes = [max(1, math.ceil(float(edge) * unit / voxel - _WHOLE)) for edge in self.size]
-        return Grid((sizes[0], sizes[1], sizes[2]), voxel)
-
-
 def read_mesh(
     file: Path, *, voxel: float, unit: float, unit_name: str, crop: Crop | None, notes: list[str]
 ) -> tuple[Bools, Grid]:
@@ -123,29 +52,32 @@ def read_mesh(
     TooLarge
         If the voxels are too many.
     """
-    mesh = Mesh(file)
-    grid, cropped, first = _grid(mesh, voxel, unit, crop, notes)
+    vertices, faces = _load(file)
+    low, size = vertices.min(axis=0), np.ptp(vertices, axis=0)
+    grid, cropped, first = _grids(file.name, size, voxel, unit, crop, notes)
     require_memory(
         cropped.n_voxels * _BYTES_PER_VOXEL, f"{file.name}: {cropped.n_voxels:.3g} voxels"
     )
-    scaled = (mesh.vertices - mesh.low) * (unit / voxel) - np.array(first)
-    wound = winding(scaled, mesh.faces, cropped.shape)
-    low, high = int(wound.min()), int(wound.max())
-    if (low, high) == (-1, 0) or (low, high) == (-1, -1):
+    vertices, faces = _merge(vertices, faces)
+    _require_closed(file.name, vertices, faces)
+    scaled = (vertices - low) * (unit / voxel) - np.array(first)
+    wound = winding(scaled, faces, cropped.shape)
+    least, most = int(wound.min()), int(wound.max())
+    if least == -1 and most <= 0:
         np.negative(wound, out=wound)
         notes.append("The mesh was inside out: its triangles were turned round.")
-    elif low < 0 or high > 1:
+    elif least < 0 or most > 1:
         bad = np.argwhere((wound < 0) | (wound > 1))[0]
-        where = (bad + np.array(first) + 0.5) * voxel + mesh.low * unit
+        where = (bad + np.array(first) + 0.5) * voxel + low * unit
         raise BadImage(
             f"{file.name}: crosses itself, or holds bodies that overlap or are inside out: at "
             f"({', '.join(f'{1e3 * float(part):.4g}' for part in where)}) mm the surface winds "
             f"{int(wound[tuple(bad)])} times; unite the bodies, e.g. in MeshLab (Filters, "
             "Remeshing, Mesh Boolean: Union)"
         )
-    box = " x ".join(f"{float(edge) * unit * 1e3:.6g}" for edge in mesh.size)
+    box = " x ".join(f"{float(edge) * unit * 1e3:.6g}" for edge in size)
     notes.append(
-        f"Mesh of {mesh.faces.shape[0]} triangles, coordinates taken as {unit_name}; its box of "
+        f"Mesh of {faces.shape[0]} triangles, coordinates taken as {unit_name}; its box of "
         f"{box} mm was rounded up to {' x '.join(map(str, grid.shape))} voxels, with no margin."
     )
     return wound > 0, cropped
@@ -153,20 +85,53 @@ def read_mesh(
 
 def mesh_grid(file: Path, *, voxel: float, unit: float, crop: Crop | None) -> Grid:
     """The grid that `read_mesh` gives."""
-    return _grid(Mesh(file), voxel, unit, crop, [])[1]
+    vertices, _ = _load(file)
+    return _grids(file.name, np.ptp(vertices, axis=0), voxel, unit, crop, [])[1]
 
 
-def _grid(
-    mesh: Mesh, voxel: float, unit: float, crop: Crop | None, notes: list[str]
+def _grids(
+    name: str, size: Doubles, voxel: float, unit: float, crop: Crop | None, notes: list[str]
 ) -> tuple[Grid, Grid, tuple[int, int, int]]:
-    """The grid of the whole mesh, that of the part asked for, and where the latter begins."""
-    grid = mesh.grid(voxel, unit)
-    region = crop_region(mesh.name, grid.shape, (voxel, voxel, voxel), crop, notes)
+    """The grid of the box round a mesh, that of the part asked for, and where the latter begins."""
+    nx, ny, nz = (max(1, math.ceil(float(edge) * unit / voxel - _WHOLE)) for edge in size)
+    grid = Grid((nx, ny, nz), voxel)
+    region = crop_region(name, grid.shape, (voxel, voxel, voxel), crop, notes)
     (x, to_x), (y, to_y), (z, to_z) = region
     return grid, Grid((to_x - x, to_y - y, to_z - z), voxel), (x, y, z)
 
 
+def _require_closed(name: str, vertices: Doubles, faces: Faces) -> None:
+    """Refuse a surface that has an edge, or sides that change from a triangle to the next."""
+    size = np.ptp(vertices, axis=0)
+    if faces.shape[0] < 4 or not (size > 0).all():
+        raise BadImage(
+            f"{name}: is degenerate: {faces.shape[0]} triangles with a box of "
+            f"{' x '.join(f'{edge:.4g}' for edge in size)}; a closed body is needed"
+        )
+    ahead = np.concatenate([faces[:, [i, (i + 1) % 3]] for i in range(3)])
+    low, high = ahead.min(axis=1), ahead.max(axis=1)
+    turn = np.where(ahead[:, 0] < ahead[:, 1], 1, -1)
+    _, edge, uses = np.unique(
+        low * vertices.shape[0] + high, return_inverse=True, return_counts=True
+    )
+    balance = np.zeros(uses.size, np.int64)
+    np.add.at(balance, edge.ravel(), turn)
+    open_edges = int(np.count_nonzero(uses % 2))
+    if open_edges:
+        raise BadImage(
+            f"{name}: is not closed: {open_edges} open edges; close it, e.g. in MeshLab (Filters, "
+            "Remeshing, Close Holes)"
+        )
+    if balance.any():
+        raise BadImage(
+            f"{name}: neighbouring triangles face different ways along "
+            f"{int(np.count_nonzero(balance))} edges; orient it, e.g. in MeshLab (Filters, "
+            "Normals, Re-Orient All Faces Coherently)"
+        )
+
+
 def _load(file: Path) -> tuple[Doubles, Faces]:
+    """Corners of triangles, in the mesh's own unit, and the triangles."""
     try:
         import trimesh
     except ImportError as error:
@@ -182,7 +147,13 @@ def _load(file: Path) -> tuple[Doubles, Faces]:
         faces = np.array(loaded.faces, np.int64).reshape(-1, 3)
         if faces.size and not (faces.min() >= 0 and faces.max() < vertices.shape[0]):
             raise BadImage(f"{file.name}: has triangles with corners that are not there")
-        return vertices, faces
+    if faces.size == 0:
+        raise BadImage(f"{file.name}: holds no triangles")
+    used, faces = np.unique(faces, return_inverse=True)
+    vertices = vertices[used]
+    if not np.isfinite(vertices).all():
+        raise BadImage(f"{file.name}: has corners that are not finite (NaN)")
+    return vertices, faces.reshape(-1, 3)
 
 
 def _check_claim(file: Path, suffix: str) -> None:

@@ -76,7 +76,7 @@ def open_nifti(file: Path, unit: float, unit_name: str) -> Stack:
             (nz, ny, nx),
             skip=int(skip),
             packing="gzip" if packed else "none",
-            slope=1.0,
+            slope=1.0 if slope is None else float(slope),
             offset=0.0 if offset is None else float(offset),
         )
         notes: list[str] = []

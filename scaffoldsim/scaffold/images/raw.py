@@ -87,9 +87,9 @@ def _planes(values: RawValues, first: int, stop: int) -> Iterator[Plane]:
             data = stream.read(size)
             if len(data) != size:
                 raise BadImage(f"{values.name}: is truncated: slice {number} ends too soon")
+            if values.packing != "none" and number == values.counts[0] - 1:
+                stream.read(1)  # the checksum is looked at when the stream ends
             plane: Plane = np.frombuffer(data, values.dtype).reshape(values.counts[1:])
             if values.scaled:
                 plane = plane.astype(np.float64) * values.slope + values.offset
             yield plane
-        if values.packing != "none" and stop == values.counts[0]:
-            stream.read(1)  # the checksum is looked at when the stream ends

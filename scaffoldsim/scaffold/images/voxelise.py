@@ -1,11 +1,11 @@
 """Closed triangle meshes on voxels: how often the surface winds round the centre of each.
 
 A line along z through the centres of a column of voxels crosses the surface; each crossing adds or
-takes one winding, by the side the triangle shows (Nooruddin and Turk 2003, doi
-10.1109/TVCG.2003.1196006, count parity along such lines; signs also tell overlaps and inverted
-bodies). Corners are rounded along x and y to a lattice of 2⁻²⁹ of the box, less than 10⁻⁶ of a
-voxel; there, which triangle a line meets is a question of integers, so that a closed surface has no
-gap and no edge counts twice.
+takes one winding, by the side the triangle shows (Nooruddin and Turk, IEEE Trans. Vis. Comput.
+Graph. 9:191, 2003, count parity along such lines; signs also tell overlaps and inverted bodies).
+Corners are rounded along x and y to a lattice of 2⁻²⁹ of the box, 10⁻⁵ of a voxel or less in a box
+of 2000; there, which triangle a line meets is a question of integers, so that a closed surface has
+no gap and no edge counts twice.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from scaffoldsim.scaffold.thickness import Ints
 
 _LATTICE = 29  # bits of a coordinate: products of two differences fit in 63
+_LONGEST = 1 << 26  # voxels along x and y that the lattice still tells apart
 _CHUNK = 1 << 19  # triangles × columns looked at together
 
 Doubles = npt.NDArray[np.float64]
@@ -53,6 +54,8 @@ def winding(vertices: Doubles, faces: npt.NDArray[np.integer], shape: tuple[int,
     # Below each voxel of a column: what the crossings there add to the winding.
     steps = np.zeros((nx, ny, nz), np.int32)
     reach = max(float(np.abs(vertices[:, :2]).max(initial=0)), nx, ny)
+    if reach >= _LONGEST:
+        raise ValueError(f"vertices: reach {reach:.3g} voxels along x or y; {_LONGEST} is the most")
     fine = 1 << (_LATTICE - int(np.ceil(np.log2(reach + 1))))  # lattice steps in a voxel
     lattice = np.rint(vertices[:, :2] * fine).astype(np.int64)
     flat = steps.reshape(-1)
@@ -116,8 +119,8 @@ def _side(a: Longs, b: Longs, p: Longs) -> tuple[Longs, Longs]:
     """Twice the signed area of a, b, p, and on which side of the edge p counts.
 
     A point on the edge counts as if it were moved by (ε, ε²), an ε smaller than any number
-    (simulation of simplicity, Edelsbrunner and Mücke 1990, doi 10.1145/77635.77639), so the same
-    triangle has it whichever is asked.
+    (simulation of simplicity, Edelsbrunner and Mücke, ACM Trans. Graph. 9:66, 1990), so one
+    triangle has it, whichever is asked first.
     """
     turn = _turn(a, b, p)
     across, along = a[:, 1] - b[:, 1], b[:, 0] - a[:, 0]
