@@ -269,6 +269,8 @@ def _place(node: Any, what: str, key: Any, mark: Mark) -> Mark:
 def digest(path: Path) -> str:
     """Return the sha256 of an input: of a file's bytes; of a folder, of its files with their names.
 
+    Files whose names begin with a point are left out.
+
     Examples
     --------
     >>> import tempfile
@@ -282,7 +284,7 @@ def digest(path: Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     lines = [
         f"{file.relative_to(path).as_posix()} {digest(file)}\n"
-        for file in sorted(path.rglob("*"))
+        for file in sorted(path.rglob("[!.]*"))
         if file.is_file()
     ]
     return hashlib.sha256("".join(lines).encode()).hexdigest()

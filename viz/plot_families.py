@@ -1,37 +1,52 @@
-"""Draw every family on one sheet: ``python viz/plot_families.py [OUT.png] [--only NAME ...]``."""
+"""Draw all families on one sheet: ``python viz/plot_families.py [OUT.png] [--only NAME ...]``."""
 
 import argparse
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
-import matplotlib.pyplot as plt
 import numpy as np
-from PIL import Image
 
-from scaffoldsim.render import scaffold_raster
-from scaffoldsim.render.scene import Scene
+from scaffoldsim.render import Tile, render_sheet
 from scaffoldsim.scaffold.families import family_names, get_family
 from scaffoldsim.scaffold.feasibility import WHOLE, highest_porosity, unit_cell
 from scaffoldsim.scaffold.grid import Grid
 from scaffoldsim.scaffold.implicit import Implicit
 
-WIDE, CELL, LEAST = 5, 1e-3, 1.25  # tiles in a row; edge of a unit cell, m; wall, voxels
-SCENE = replace(Scene.load("cutaway"), cut_share=0.0, margins=(0.02, 0.02, 0.02, 0.02))
-BLOCKS = ("Nets: one side of a surface is solid", "Sheets: a wall along the surface", "Struts, filaments and fibres", "Packings, foam and gel")  # fmt: skip
-KINDS = {"tpms": 0, "spinodoid": 0, "struts": 2, "logpile": 2, "fibres": 2}
+CELL, LEAST = 1e-3, 1.25  # edge of a unit cell, m; walls at least, voxels
+NETS, SHEETS = "Nets: one side of a surface is solid", "Sheets: the surface is the wall"
+STRUTS, PORES = "Struts, filaments and fibres", "Packings, foam and gel"
+KINDS = {"tpms": NETS, "spinodoid": NETS, "struts": STRUTS, "logpile": STRUTS, "fibres": STRUTS}
 
 
-def tile(family, voxels):
-    """Raster, note and text of a box of one or two periods, at 90 % or the most that holds."""
+def tile(title, family, voxels):
+    """A box of two periods, or of one cell of a random family, at 90 % or the most it can be."""
+    kind = type(family).__module__.rpartition(".")[2]
+    heading = SHEETS if family.sheet else KINDS.get(kind, PORES)
     if not family.walls:
-        return *scaffold_raster(np.ones((voxels,) * 3), CELL, scene=SCENE), "no walls"
-    porosity, limit = 0.90, ""
+        empty = np.ones((voxels,) * 3)
+        return Tile(title, "no walls", empty, CELL, heading=heading)
+    porosity, warning = 0.90, ""
     if unit_cell(family, porosity).whole < WHOLE:
         most = highest_porosity(family)
-        porosity, limit = int(20 * most) / 20, f"\nin pieces above {100 * most:.0f} %"
+        porosity, warning = int(20 * most) / 20, f"in pieces above {100 * most:.0f} %"
     cell, family = unit_cell(family, porosity), family.fitted(porosity)
-    periods = (0.5, 1) if family.random else (1, 2)  # half, where two would leave walls unresolved
-    edge = CELL * periods[cell.wall * voxels >= LEAST * periods[1]]
-    implicit = Implicit(family, Grid((voxels,) * 3, edge / voxels), tuple(CELL * share for share in family.cell))  # fmt: skip
-    raster = scaffold_raster(implicit.distance(implicit.values(), cell.level), edge / voxels, scene=SCENE)  # fmt: skip
-    return *raster, f"{100 * porosity:.0f} %, pore {cell.pore:.2f} of the cell{limit}"
+    periods = 1.0 if family.random else 2.0
+    if cell.wall * voxels < LEAST * periods:  # fewer periods, so that thin walls are whole
+        periods /= 2
+    grid = Grid((voxels,) * 3, periods * CELL / voxels)
+    implicit = Implicit(family, grid, tuple(CELL * edge for edge in family.cell))
+    distance = implicit.distance(implicit.values(), cell.level)
+    subtitle = f"{100 * porosity:.0f} %, pore {cell.pore:.2f} of the cell"
+    return Tile(title, subtitle, distance, grid.voxel, warning, heading)
+
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("out", nargs="?", default="families.png")
+parser.add_argument("--only", nargs="+", default=family_names(), metavar="NAME")
+parser.add_argument("--voxels", type=int, default=96, help="along each edge of a box")
+options = parser.parse_args()
+shown = [(name, get_family(name)) for name in options.only]
+if "logpile" in options.only:
+    shown.append(("logpile, 0/60/120", get_family("logpile", {"pattern": "0/60/120"})))
+order = [NETS, SHEETS, STRUTS, PORES]
+tiles = (tile(title, family, options.voxels) for title, family in shown)
+result = render_sheet(sorted(tiles, key=lambda each: order.index(each.heading)), options.out)
+print(result.path, result.note)

@@ -1,5 +1,6 @@
 """A Run to pictures."""
 
-from scaffoldsim.render.still import RenderResult, render_scaffold, render_still, scaffold_raster
+from scaffoldsim.render.sheet import Tile, render_sheet
+from scaffoldsim.render.still import RenderResult, render_scaffold, render_still
 
-__all__ = ["RenderResult", "render_scaffold", "render_still", "scaffold_raster"]
+__all__ = ["RenderResult", "Tile", "render_scaffold", "render_sheet", "render_still"]

@@ -176,46 +176,6 @@ def render_scaffold(
     return _picture(frame, Scene.load(scene), Path(out), size)
 
 
-def scaffold_raster(
-    distance: Array, voxel: float, *, scene: Scene, size: tuple[int, int] = (400, 400)
-) -> tuple[Array, str]:
-    """Draw a scaffold alone, without a letter, for a sheet that sets its own type.
-
-    Parameters
-    ----------
-    distance : array (x, y, z)
-        Signed distance to the solid, m, > 0 in the pore.
-    voxel : float
-        Edge of a voxel, m.
-    scene : Scene
-        Camera, lights, cut and colours.
-    size : (width, height)
-        Pixels.
-
-    Returns
-    -------
-    image : (height, width, 3) uint8
-        The raster; where 3-D drawing is not possible the middle slice along z, x to the right, as
-        large as fits.
-    note : str
-        Empty, or why there is a slice and what to install.
-
-    Examples
-    --------
-    >>> ball = np.linalg.norm(np.indices((9, 9, 9)) - 4, axis=0) * 1e-5 - 3e-5
-    >>> scaffold_raster(ball, 1e-5, scene=Scene.load())[0].shape          # doctest: +SKIP
-    (400, 400, 3)
-    """
-    values = np.asarray(distance, dtype=np.float32)
-    settings = {"scene": scene.to_dict(), "voxel": float(voxel), "size": size}
-    try:
-        return gl.draw({"distance": values}, settings)[0], ""
-    except gl.NoGraphicsError as error:
-        from scaffoldsim.render import slices
-
-        return slices.middle(values, scene, size), f"slices instead of a 3-D picture: {error}"
-
-
 def run_frame(run: Run, index: int, scene: Scene) -> Frame:
     """Collect what a picture of frame `index` of a run needs."""
     cells = run.cells(index)

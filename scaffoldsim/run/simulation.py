@@ -174,8 +174,10 @@ class Simulation:
         for path, file in self.config.inputs().items():
             (folder / "inputs").mkdir(exist_ok=True)
             copy = Path("inputs", _name_of_copy(file))
-            copying = shutil.copytree if file.is_dir() else shutil.copyfile
-            copying(file, folder / copy)
+            if file.is_dir():
+                shutil.copytree(file, folder / copy, ignore=shutil.ignore_patterns(".*"))
+            else:
+                shutil.copyfile(file, folder / copy)
             node: Any = data
             for key in path[:-1]:
                 node = node[key]

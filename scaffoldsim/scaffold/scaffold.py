@@ -376,9 +376,9 @@ class Scaffold:
         ----------
         folder : path
         formats : sequence of str
-            ``tif``, ``nii.gz`` and ``npy`` hold 255 in solid and 0 in pores; all but ``npy`` know
-            their voxel, so that `from_image` reads them back. ``stl`` is a mesh in mm, closed at
-            the faces of the box; a scaffold without walls has none.
+            ``tif``, ``nii.gz``, ``nii``, ``nrrd`` and ``npy`` hold 255 in solid and 0 in pores; all
+            but ``npy`` know their voxel, so that `from_image` reads them back. ``stl`` is a mesh in
+            mm, closed at the faces of the box; a scaffold without walls has none.
 
         Raises
         ------

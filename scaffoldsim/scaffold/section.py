@@ -145,6 +145,8 @@ class ScaffoldSection(Entry):
             for key in _OF_DESIGNS:
                 if getattr(self, key):
                     yield (key,), "an image has its own; remove this key, or give family for image"
+            if self.image.lower().endswith(".nhdr"):
+                yield ("image",), "keeps its voxels in another file; save it as one .nrrd"
         else:
             yield from self._design_problems(str(self.family))
 
