@@ -13,16 +13,14 @@ from scaffoldsim.scaffold.implicit import Implicit
 CELL, LEAST = 1e-3, 1.25  # edge of a unit cell, m; walls at least, voxels
 NETS, SHEETS = "Nets: one side of a surface is solid", "Sheets: the surface is the wall"
 STRUTS, PORES = "Struts, filaments and fibres", "Packings, foam and gel"
-KINDS = {"tpms": NETS, "spinodoid": NETS, "struts": STRUTS, "logpile": STRUTS, "fibres": STRUTS}
+BLOCKS = {"tpms": NETS, "spinodoid": NETS, "struts": STRUTS, "logpile": STRUTS, "fibres": STRUTS}
 
 
 def tile(title, family, voxels):
     """A box of two periods, or of one cell of a random family, at 90 % or the most it can be."""
-    kind = type(family).__module__.rpartition(".")[2]
-    heading = SHEETS if family.sheet else KINDS.get(kind, PORES)
+    heading = SHEETS if family.sheet else BLOCKS.get(type(family).__module__.split(".")[-1], PORES)
     if not family.walls:
-        empty = np.ones((voxels,) * 3)
-        return Tile(title, "no walls", empty, CELL, heading=heading)
+        return Tile(title, "no walls", np.ones((voxels,) * 3), CELL, heading=heading)
     porosity, warning = 0.90, ""
     if unit_cell(family, porosity).whole < WHOLE:
         most = highest_porosity(family)
@@ -41,12 +39,14 @@ def tile(title, family, voxels):
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("out", nargs="?", default="families.png")
 parser.add_argument("--only", nargs="+", default=family_names(), metavar="NAME")
-parser.add_argument("--voxels", type=int, default=96, help="along each edge of a box")
+parser.add_argument("--voxels", type=int, default=96)  # along each edge of a box
 options = parser.parse_args()
-shown = [(name, get_family(name)) for name in options.only]
-if "logpile" in options.only:
-    shown.append(("logpile, 0/60/120", get_family("logpile", {"pattern": "0/60/120"})))
-order = [NETS, SHEETS, STRUTS, PORES]
-tiles = (tile(title, family, options.voxels) for title, family in shown)
-result = render_sheet(sorted(tiles, key=lambda each: order.index(each.heading)), options.out)
+shown = {name: get_family(name) for name in options.only}
+if "logpile" in shown:
+    shown["logpile, 0/60/120"] = get_family("logpile", {"pattern": "0/60/120"})
+tiles = [tile(title, shown[title], options.voxels) for title in sorted(shown)]
+tiles.sort(
+    key=lambda each: ((NETS, SHEETS, STRUTS, PORES).index(each.heading), each.title == "gel")
+)
+result = render_sheet(tiles, options.out)
 print(result.path, result.note)

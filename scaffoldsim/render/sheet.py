@@ -25,9 +25,8 @@ _DPI = 200
 _MARGIN = 0.03  # free share of a tile on each side
 _TEXT = 0.47  # height of the letters below a tile, in (three lines)
 _HEADING = 0.34  # height of a heading, in
-_WARNING = "#D55E00"  # vermilion of Okabe and Ito
-#: A sheet has few hues: so many colours show no bands, and the file is a third as large.
-_COLOURS = 255
+#: A sheet has one hue: in so many colours it shows no bands, and the file is a third as large.
+_COLOURS = 64
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Tile:
     voxel : float
         Edge of a voxel, m.
     warning : str
-        A third line, in another colour.
+        A third line, in italics.
     heading : str
         Tiles with the same heading that follow each other stand together under it.
     """
@@ -61,7 +60,7 @@ def render_sheet(
     out: str | os.PathLike[str],
     *,
     columns: int = 5,
-    pixels: int = 340,
+    pixels: int = 300,
     scene: str | os.PathLike[str] = "cutaway",
 ) -> RenderResult:
     """Draw scaffolds side by side as a PNG, each box as large as its tile, without a cut.
@@ -132,7 +131,7 @@ def _compose(
     from PIL import Image
 
     edge = pixels / _DPI
-    points = 7.8 * min(edge / 1.7, 1.6)  # the longest subtitle just fits below its tile
+    points = 7.8 * edge / 1.7  # the longest subtitle just fits below its tile
     blocks = [(h, list(block)) for h, block in groupby(drawn, lambda each: each[0].heading)]
     rows = sum(-(-len(block) // columns) for _, block in blocks)
     headings = sum(bool(heading) for heading, _ in blocks)
@@ -156,14 +155,15 @@ def _compose(
                     axes.imshow(raster, interpolation="none", aspect="auto")
                     axes.set_axis_off()
                     lines = (
-                        (tile.title, points * 1.1, "#111111"),
-                        (tile.subtitle, points, _GREY),
-                        (tile.warning, points, _WARNING),
+                        (tile.title, points * 1.1, "#111111", "normal"),
+                        (tile.subtitle, points, _GREY, "normal"),
+                        (tile.warning, points, "#111111", "italic"),
                     )
-                    for line, (text, size, colour) in enumerate(lines):
+                    for line, (text, size, colour, style) in enumerate(lines):
+                        below = top - edge - 0.01 - 0.135 * line
                         figure.text(
-                            (left + edge / 2) / width, (top - edge - 0.01 - 0.135 * line) / height, text,
-                            ha="center", va="top", fontsize=size, color=colour,
+                            (left + edge / 2) / width, below / height, text, ha="center", va="top",
+                            fontsize=size, color=colour, style=style,
                         )  # fmt: skip
                 top -= edge + _TEXT
         buffer = io.BytesIO()

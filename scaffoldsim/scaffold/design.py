@@ -43,7 +43,7 @@ _POROSITY_TOLERANCE = 0.002  # contract
 _GOOD = 0.6  # of the tolerances: within this no further correction is tried
 _CORRECTIONS = 5
 _BYTES_PER_VOXEL = 32  # field, distances, radii, pointers, pieces at the peak of a design
-_ATTEMPTS = 12
+_ATTEMPTS = 16
 _ROUNDINGS = 4
 _PARTS = 5  # of a graded box, in the note on what was built
 _CELL_VOXELS = 80  # along the period on which the levels of a grading are found
@@ -180,21 +180,26 @@ def solve(
 
 
 def _search(task: _Task, cell: UnitCell, length: float) -> Built:
-    """Correct the cell size until the pores are right; where it repeats, begin elsewhere."""
+    """Correct the cell size until the pores are right; where that fails, begin elsewhere."""
     tried: list[tuple[float, Built]] = []
     begin = 0
-    for _ in range(_ATTEMPTS):
+    best: Built | None = None
+    for attempt in range(_ATTEMPTS):
         implicit = _lay(task, length, begin)
-        if any(implicit == built.implicit for _, built in tried):
-            begin += 1  # periodic axes round to the same whole voxels again
+        repeated = any(implicit == built.implicit for _, built in tried)
+        if best is not None and task.error(best) <= 1 and (repeated or attempt >= _CORRECTIONS):
+            break  # good enough: periodic axes round to the same whole voxels, or time is up
+        if repeated or attempt >= _CORRECTIONS:
+            begin += 1
             implicit = _lay(task, length, begin)
         sizes = zip(implicit.period, task.family.cell, strict=True)
         length = math.prod(edge / share for edge, share in sizes) ** (1 / 3)
         tried.append((length, _build(task, implicit, cell.pore * length)))
         best = min((built for _, built in tried), key=task.error)
-        if task.error(best) <= (_GOOD if len(tried) < _CORRECTIONS else 1):
+        if task.error(best) <= _GOOD:
             break
         length = _next_length(tried, task.aim())
+    assert best is not None
     return best
 
 
@@ -231,7 +236,7 @@ def _lay(task: _Task, length: float, begin: int) -> Implicit:
     ]
     wrapped = [axis for axis in range(3) if repeats[axis]]
     exact = [repeats[axis] * edges[axis] / task.voxel for axis in wrapped]
-    for axis, count in zip(wrapped, _rounding(exact, begin % _ROUNDINGS), strict=True):
+    for axis, count in zip(wrapped, _rounding(exact, begin), strict=True):
         shape[axis] = count
     x, y, z = (
         n * task.voxel / count if count else edge
@@ -241,11 +246,13 @@ def _lay(task: _Task, length: float, begin: int) -> Implicit:
     return Implicit(task.family, grid, (x, y, z), begin, task.graded)
 
 
-def _rounding(exact: list[float], rank: int) -> tuple[int, ...]:
-    """Whole voxels near the `exact` ones, each way of rounding them ranked by its error.
+def _rounding(exact: list[float], begin: int) -> tuple[int, ...]:
+    """Whole voxels near the `exact` ones: the nearest for the first `begin`, others later.
 
     Whole voxels cannot give every cell size; rounding axes to different sides gives more of them.
     """
+    if begin == 0:
+        return tuple(max(1, round(n)) for n in exact)
     near = [[math.floor(n) + step for step in (-1, 0, 1, 2)] for n in exact]
     ways = [way for way in itertools.product(*near) if min(way, default=1) >= 1]
 
@@ -256,7 +263,7 @@ def _rounding(exact: list[float], rank: int) -> tuple[int, ...]:
 
     ranked = sorted(ways, key=error)
     distinct = {tuple(sorted(way)): way for way in reversed(ranked)}  # keeps the best of each
-    return sorted(distinct.values(), key=error)[min(rank, len(distinct) - 1)]
+    return sorted(distinct.values(), key=error)[(begin - 1) % min(_ROUNDINGS, len(distinct))]
 
 
 def _build(task: _Task, implicit: Implicit, pore: float) -> Built:

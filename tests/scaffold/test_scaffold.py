@@ -74,7 +74,7 @@ def test_written_folder(tmp_path):
 
 def test_section_and_arguments_give_the_same_scaffold():
     config = load({**BARE, "scaffold": {**NET, "material": "bcp"}, "faces": "periodic"})
-    assert config.scaffold.n_voxels() == 40**3
+    assert config.scaffold.grid().n_voxels == 40**3
     one = Scaffold.from_section(config.scaffold, config.faces.periodic)
     two = small(material="bcp")
     assert one.distance.tobytes() == two.distance.tobytes()

@@ -11,7 +11,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from scaffoldsim.scaffold.families.base import register
+from scaffoldsim.scaffold.families.base import Family, register
 from scaffoldsim.scaffold.families.tpms import Net, Sheet
 from scaffoldsim.scaffold.families.waves import Wave, Waves
 
@@ -40,61 +40,49 @@ def random_waves(waves: int, seed: int) -> Waves:
     return Waves.of(series)
 
 
-@register("spinodoid")
 @dataclass(frozen=True)
-class Spinodoid(Net):
-    """Random smooth struts: one phase of a spinodal mixture.
-
-    In one piece only up to about 82 to 88 % porosity.
+class Sample(Family):
+    """A family whose surface is a sum of `random_waves`.
 
     Attributes
     ----------
-    waves
+    waves : int
         Waves along an edge of the unit cell.
-    seed
+    seed : int
         Of the random phases.
+    """
+
+    random = True
+    waves: Annotated[int, Field(ge=2, le=12)] = 4
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def surface(self) -> Waves:
+        """The waves of this seed."""
+        return random_waves(self.waves, self.seed)
+
+    @property
+    def cells_across(self) -> float:
+        """One pore per wave."""
+        return float(self.waves)
+
+
+@register("spinodoid")
+class Spinodoid(Sample, Net):
+    """Random smooth struts: one phase of a spinodal mixture.
+
+    In one piece only up to about 82 to 88 % porosity. `waves` of them (4) lie along an edge of the
+    unit cell; `seed` chooses their phases.
     """
 
     title = "spinodoid"
-    random = True
-    waves: Annotated[int, Field(ge=2, le=12)] = 4
-    seed: Annotated[int, Field(ge=0)] = 0
-
-    @property
-    def surface(self) -> Waves:
-        """The waves of this seed."""
-        return random_waves(self.waves, self.seed)
-
-    @property
-    def cells_across(self) -> float:
-        """One pore per wave."""
-        return float(self.waves)
 
 
 @register("spinodoid_sheet")
-@dataclass(frozen=True)
-class SpinodoidSheet(Sheet):
+class SpinodoidSheet(Sample, Sheet):
     """A random smooth wall between the two phases of a spinodal mixture.
 
-    Attributes
-    ----------
-    waves
-        Waves along an edge of the unit cell.
-    seed
-        Of the random phases.
+    `waves` of them (4) lie along an edge of the unit cell; `seed` chooses their phases.
     """
 
     title = "spinodoid sheet"
-    random = True
-    waves: Annotated[int, Field(ge=2, le=12)] = 4
-    seed: Annotated[int, Field(ge=0)] = 0
-
-    @property
-    def surface(self) -> Waves:
-        """The waves of this seed."""
-        return random_waves(self.waves, self.seed)
-
-    @property
-    def cells_across(self) -> float:
-        """One pore per wave."""
-        return float(self.waves)
