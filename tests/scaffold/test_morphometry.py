@@ -15,6 +15,7 @@ from scaffoldsim.scaffold.morphometry import (
     without_walls,
 )
 from scaffoldsim.scaffold.scaffold import Scaffold
+from scaffoldsim.scaffold.thickness import Sizes, ball_radii, squared_distance
 
 CONTRACT = {
     "schema", "porosity", "porosity_accessible", "pore_size_mean_um", "pore_size_sd_um",
@@ -61,8 +62,8 @@ def test_plates():
 
 def test_distribution_is_that_of_the_thickness_by_volume():
     solid = np.random.default_rng(0).random((24, 26, 28)) < 0.05
-    found = measure(solid, voxel=1e-5)
-    sizes = local_thickness(~solid, voxel=1e-5)[~solid].astype(float) * 1e6
+    found = measure(solid, voxel=1e-5, periodic=True)
+    sizes = local_thickness(~solid, voxel=1e-5, periodic=True)[~solid].astype(float) * 1e6
     assert found.pore_size_mean_um == pytest.approx(sizes.mean(), rel=1e-6)
     assert found.pore_size_sd_um == pytest.approx(sizes.std(), rel=1e-6)
     for share, value in ((10, found.pore_size_d10_um), (90, found.pore_size_d90_um)):
@@ -70,6 +71,27 @@ def test_distribution_is_that_of_the_thickness_by_volume():
         assert value == pytest.approx(expected, rel=1e-6)
     in_range = (sizes >= 300) & (sizes <= 1200)
     assert found.pore_fraction_in_range == pytest.approx(in_range.mean())
+
+
+def test_sizes_of_an_image_are_averaged_away_from_its_faces():
+    """A block cut from an endless gyroid reads as the gyroid does, though its faces cut pores."""
+    design = Scaffold.design("gyroid_net", porosity=0.92, pore_size=6e-4, size=2.4e-3, voxel=3e-5)
+    endless = design.measure().pore_size_mean_um
+    block = measure(design.solid, voxel=3e-5)
+    assert block.pore_size_mean_um == pytest.approx(endless, rel=0.01)
+    assert block.pore_size_faces == "averaged 480 um and more from the faces that are not periodic"
+    whole = Sizes(ball_radii(squared_distance(~design.solid)), 3e-5).mean() * 1e6
+    assert whole > 1.04 * endless
+    assert any(f"would read {whole:.1f} um" in note for note in block.notes)
+
+
+def test_a_box_too_small_for_an_inner_region_says_so():
+    solid = np.zeros((20, 20, 20), bool)
+    solid[10] = True
+    found = measure(solid, voxel=2e-5)
+    assert "too small" in found.pore_size_faces
+    radii = ball_radii(squared_distance(~solid))
+    assert found.pore_size_mean_um == pytest.approx(Sizes(radii, 2e-5).mean() * 1e6)
 
 
 def test_a_closed_bubble_is_neither_accessible_nor_a_network():
