@@ -101,4 +101,6 @@ def middle(
     grey = ImageOps.contain(grey, inner, Image.Resampling.BICUBIC)
     drawn = ImageOps.colorize(grey, scene.background, scene.scaffold.color)
     drawn = ImageOps.expand(drawn, 1, scene.box.color)
-    return np.asarray(ImageOps.pad(drawn, size, Image.Resampling.NEAREST, scene.background))
+    sheet = Image.new("RGB", size, scene.background)
+    sheet.paste(drawn, ((size[0] - drawn.width) // 2, (size[1] - drawn.height) // 2))
+    return np.asarray(sheet)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Scaffold", "ScaffoldSection"]
 
+_BYTES_OF_MEASURE, _BYTES_OF_TRANSPORT = 60, 120  # per voxel at the peak, measured
+
 Size = str | float | list[str | float] | tuple[str | float, ...]
 
 
@@ -346,6 +348,12 @@ class Scaffold:
             return without_walls(
                 grid.shape, voxel=grid.voxel, periodic=grid.periodic, notes=self.notes
             )
+        margin = (0, 0, 0) if self._built is None else self._built.margin
+        voxels = math.prod(n + 2 * m for n, m in zip(grid.shape, margin, strict=True))
+        require_memory(
+            voxels * (_BYTES_OF_TRANSPORT if transport else _BYTES_OF_MEASURE),
+            f"Measuring {voxels:.3g} voxels",
+        )
         if self._built is None:
             return measure(
                 self.solid,
@@ -355,7 +363,6 @@ class Scaffold:
                 threads=threads,
                 transport=transport,
             )
-        margin = self._built.margin
         return measure(
             self._built.implicit.values(margin, threads) < self._built.level,
             voxel=grid.voxel,

@@ -73,6 +73,20 @@ def test_porosity_is_as_asked_in_any_box(family, porosity, shape, period):
     assert 1 - solid.mean() >= porosity - 1e-9
 
 
+def test_porosity_is_met_where_whole_rows_of_voxels_are_alike():
+    """One row of a strut along an axis is .6 % of this box."""
+    built = solve(
+        get_family("cubic"),
+        porosity=0.90,
+        pore_size=300 * UM,
+        size=(260 * UM,) * 3,
+        voxel=20 * UM,
+        periodic=WRAPPED,
+    )
+    assert built.solid.shape == (13, 13, 13)
+    assert built.porosity == pytest.approx(0.90, abs=0.0005)
+
+
 def test_a_design_is_continued_beyond_its_faces():
     """The mean pore size of an open box is that of the endless geometry, not that of the block."""
     kwargs = {"porosity": 0.92, "pore_size": 600 * UM, "size": (1.6e-3,) * 3, "voxel": 20 * UM}

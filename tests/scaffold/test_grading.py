@@ -50,6 +50,21 @@ def test_pore_size_along_an_axis():
     np.testing.assert_allclose(bands, 0.92, atol=0.012)
 
 
+def test_pores_of_one_size_while_porosity_changes():
+    """Cells of one size have larger pores where there is less solid; asked for, they shrink."""
+    grading = {"along": "z", "porosity": [0.90, 0.97]}
+    size = ["2.4 mm", "2.4 mm", "4.2 mm"]
+    free = graded(pore_size="600 um", grading=grading, size=size)
+    held = graded(grading={**grading, "pore_size": ["600 um", "600 um"]}, size=size)
+
+    def spread(scaffold):
+        sizes = scaffold.notes[-1].split("mean pore size ")[1].removesuffix(" um.").split(", ")
+        return float(sizes[-1]) - float(sizes[0])
+
+    assert spread(free) > 35
+    assert abs(spread(held)) < 20
+
+
 def test_porosity_along_the_radius():
     scaffold = graded(pore_size="500 um", grading={"along": "radius", "porosity": [0.96, 0.90]})
     r = radius(scaffold.solid.shape)
