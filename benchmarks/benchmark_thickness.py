@@ -6,7 +6,9 @@ The project does not depend on porespy. Where it is installed, or a PYTHON that 
 ``filters.local_thickness`` measures the same volumes, ours before and after it, so that both meet
 the same load. Each measurement is a process of its own that has warmed up on a small volume
 (porespy compiles then); its peak memory is that of the work, above what was there with the volume
-loaded. The aim is 10 times porespy's speed, and at least 4 times.
+loaded. The aim is 10 times porespy's speed, and at least 4 times. Say the version beside a ratio:
+the default of porespy 3.2.0 takes half to a quarter of the time of that of 2.4.3. It finds whole
+radii, that of 2.4.3 25 sizes; ours are exact.
 """
 
 from __future__ import annotations

@@ -27,8 +27,7 @@ def tile(title, family, voxels):
         porosity, warning = int(20 * most) / 20, f"in pieces above {100 * most:.0f} %"
     cell, family = unit_cell(family, porosity), family.fitted(porosity)
     periods = 1.0 if family.random else 2.0
-    if cell.wall * voxels < LEAST * periods:  # fewer periods, so that thin walls are whole
-        periods /= 2
+    periods /= 1 + (cell.wall * voxels < LEAST * periods)  # fewer, so that thin walls are whole
     grid = Grid((voxels,) * 3, periods * CELL / voxels)
     implicit = Implicit(family, grid, tuple(CELL * edge for edge in family.cell))
     distance = implicit.distance(implicit.values(), cell.level)
@@ -45,8 +44,7 @@ shown = {name: get_family(name) for name in options.only}
 if "logpile" in shown:
     shown["logpile, 0/60/120"] = get_family("logpile", {"pattern": "0/60/120"})
 tiles = [tile(title, shown[title], options.voxels) for title in sorted(shown)]
-tiles.sort(
-    key=lambda each: ((NETS, SHEETS, STRUTS, PORES).index(each.heading), each.title == "gel")
-)
+order = [NETS, SHEETS, STRUTS, PORES]
+tiles.sort(key=lambda each: (order.index(each.heading), each.title == "gel"))
 result = render_sheet(tiles, options.out)
 print(result.path, result.note)
