@@ -356,9 +356,9 @@ def _section(
         except ValidationError:
             return None, problems
     named = tuple(problem.key for problem in problems)
-    for item in _members(whole):
+    for place, item in _members(whole, ()):
         for key, message in item.problems():
-            problem = tree.problem((*path, *key), message)
+            problem = tree.problem((*path, *place, *key), message)
             if not named or (key and not problem.key.startswith(named)):
                 problems.append(problem)
     return section, problems
@@ -377,13 +377,19 @@ def _without(node: Any, path: Path_, problems: list[Problem]) -> Any:
     return rest
 
 
-def _members(section: Any) -> Iterator[Section]:
-    if isinstance(section, Section):
-        yield section
-    elif isinstance(section, Mapping):
-        yield from section.values()
-    elif isinstance(section, list):
-        yield from section
+def _members(node: Any, place: Path_) -> Iterator[tuple[Path_, Section]]:
+    """Yield every section at and below `node`, with where it stands."""
+    below: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(node, Section):
+        yield place, node
+        fields = type(node).model_fields.items()
+        below = ((field.alias or name, getattr(node, name)) for name, field in fields)
+    elif isinstance(node, Mapping):
+        below = node.items()
+    elif isinstance(node, list):
+        below = enumerate(node)
+    for key, child in below:
+        yield from _members(child, (*place, key))
 
 
 def _import(owner: str) -> Any:

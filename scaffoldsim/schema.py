@@ -293,6 +293,13 @@ def _find_entry(kind: type[Entry], tree: Tree, path: Path_) -> list[Problem]:
     if isinstance(node, dict):
         changes = tree.branch(path)
         changes.data = {k: v for k, v in node.items() if k not in (kind.base_key, "base")}
+        for name, field in kind.model_fields.items():
+            inner, change = entry.data.get(name), changes.data.get(name)
+            # a change inside an entry that is only named, such as the material of a design
+            if isinstance(inner, str) and isinstance(change, dict):
+                part, _ = _unwrap(field.annotation, change)
+                if isinstance(part, type) and issubclass(part, Entry) and "base" not in change:
+                    change["base"] = inner
         entry = merge(entry, changes)
     tree.graft(path, entry)
     return problems

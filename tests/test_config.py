@@ -33,6 +33,9 @@ e: [*d,*d,*d,*d,*d,*d,*d,*d]
 """
 
 
+MINE = {"value": 0.9, "range": [0.5, 1], "mark": "assumed", "source": "a test"}
+
+
 def write(folder: Path, text: str, name: str = "mine.yaml") -> Path:
     path = folder / name
     path.write_text(text)
@@ -228,3 +231,18 @@ def test_assign_marks_the_change() -> None:
     assert str(tree.mark(("b", 0, "c"))) == "--set b.0.c=5"
     with pytest.raises(ValueError, match="does not exist"):
         assign(tree, ("b", "3", "c"), 5, Mark("--set"))
+
+
+def test_a_change_reaches_into_an_entry_that_a_design_only_names():
+    change = {"scaffold.design": "bcp_designed", "scaffold.material.adhesion": MINE}
+    config = load("quickstart", set={**change})
+    assert config.scaffold.material.adhesion == 0.9
+    assert config.scaffold.material.density == load("quickstart").scaffold.material.density
+
+
+def test_problems_of_sections_inside_sections_are_found():
+    with pytest.raises(ConfigError) as caught:
+        load("quickstart", set={"scaffold.material.degradation.half_mass": None})
+    (problem,) = caught.value.problems
+    assert problem.key == "scaffold.material.degradation.half_mass"
+    assert "mode dissolution takes half_mass" in problem.message

@@ -119,12 +119,6 @@ class CellType(Entry):
     ageing: Ageing | None = None
     attachment: Attachment | None = None
 
-    def problems(self) -> Iterator[tuple[Path_, str]]:
-        """Yield the problems of the fates."""
-        for name, fate in self.fates.items():
-            for key, message in fate.problems():
-                yield ("fates", name, *key), message
-
 
 class Donor:
     """One virtual donor: its own osteogenic rate and doubling time.

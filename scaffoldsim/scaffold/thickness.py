@@ -161,8 +161,11 @@ class Painter:
         index = np.flatnonzero(ridge)
         del ridge
         radius = squared.ravel()[index]
-        order = np.argsort(-radius, kind="stable")
-        index, radius = index[order], np.ascontiguousarray(radius[order])
+        last = int(radius.max(initial=0)) - radius
+        if last.max(initial=0) < 2**16:
+            last = last.astype(np.uint16)  # NumPy sorts these by radix, several times faster
+        order = np.argsort(last, kind="stable")
+        index, radius = index[order].astype(np.int32), np.ascontiguousarray(radius[order])
         centre = np.array(np.unravel_index(index, squared.shape), dtype=np.int32)
         _thickness.paint_balls(
             centre,

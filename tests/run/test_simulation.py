@@ -361,6 +361,29 @@ def test_a_rule_that_draws_numbers_is_reproduced_from_the_run_folder(tmp_path: P
     assert stored.name.endswith("-rules.py")
 
 
+def test_a_folder_of_slices_is_kept_and_gives_the_same_run(tmp_path: Path) -> None:
+    from tifffile import imwrite
+
+    slices = tmp_path / "slices"
+    slices.mkdir()
+    solid = np.random.default_rng(0).random((12, 20, 20)) < 0.1
+    for z, plane in enumerate(solid):
+        imwrite(slices / f"slice_{z}.tif", plane.astype(np.uint8) * 255)
+    (slices / ".DS_Store").write_text("none of the image")
+    image = {"image": str(slices), "voxel": "20 um", "threshold": 100}
+    config = {**SMALL, "scaffold": image, "duration": "3 h", "cells": {"number": 200}}
+    one = Simulation.from_config(config)
+    before = one.config.hash
+    one.run(tmp_path / "one")
+    (kept,) = (tmp_path / "one" / "inputs").iterdir()
+    assert len(list(kept.iterdir())) == 12
+    shutil.rmtree(slices)
+    two = Simulation.from_config(tmp_path / "one" / "config.yaml")
+    two.run(tmp_path / "two")
+    assert two.config.hash == before
+    assert fingerprint(tmp_path / "one") == fingerprint(tmp_path / "two")
+
+
 def test_rules_of_the_same_name_stay_apart(tmp_path: Path) -> None:
     for folder, body in (("a", "model.cells.hop[:] = 0"), ("b", "model.cells.divide[:] = 0")):
         (tmp_path / folder).mkdir()

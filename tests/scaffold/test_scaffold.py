@@ -95,16 +95,63 @@ def test_section_and_arguments_give_the_same_scaffold():
         ({"solid": "hollow"}, "solid", "'hollow' is not one of binary, fraction"),
         ({"porousity": 0.9}, "porousity", "did you mean 'porosity'"),
         ({"material": "bcq"}, "material", "did you mean 'bcp'"),
+        ({"grading": {"along": "z", "porosity": [0.9, 0.95]}}, "porosity", "grading as well"),
+        ({"grading": {"along": "z", "porosity": [0.8, 0.95]}, "porosity": None},
+         "grading.porosity.0", "0.8 is below 0.90"),
+        ({"grading": {"along": "z", "pore_size": ["600 um"]}, "pore_size": None},
+         "grading.pore_size", "a profile needs at least two"),
+        ({"porosity": None}, "porosity", "is missing"),
+        ({"options": {"seed": 1}}, "options.seed", "gyroid_net has no options"),
+        ({"family": "voronoi_foam", "options": {"cells": 2, "sed": 1}}, "options.sed",
+         "did you mean 'seed'"),
+        ({"family": "voronoi_foam", "options": {"cells": 2, "sed": 1}}, "options.cells",
+         "greater than or equal to 8"),
+        ({"family": "gel"}, "porosity", "a gel has no walls"),
+        ({"resample": "30 um"}, "resample", "is for images"),
+        ({"crop": {"x": ["1 mm", "2 mm"]}}, "crop", "is for images"),
+        ({"smallest_island": -1}, "smallest_island", "greater"),
     ],
-)
+)  # fmt: skip
 def test_problems_of_a_section_are_located(change, key, message):
     with pytest.raises(ConfigError, match=message) as caught:
         load({**BARE, "scaffold": {**NET, **change}})
     wanted = f"scaffold.{key}".rstrip(".")
     assert any(problem.key.startswith(wanted) for problem in caught.value.problems)
+    if "options" in change and len(change["options"]) > 1:
+        assert len(caught.value.problems) == 2  # each of them, at once
 
 
 def test_criteria_report_lets_a_section_outside_the_limits():
     section = load({**BARE, "scaffold": {**NET, "porosity": 0.8, "criteria": "report"}}).scaffold
     assert section.criteria == "report"
     assert load({**BARE, "scaffold": NET}).scaffold.criteria == "enforce"
+
+
+def test_a_gel_is_open_everywhere_and_has_no_criteria(tmp_path):
+    gel = Scaffold.design("gel", size="0.4 mm", voxel="20 um", material="alginate")
+    assert gel.grid.shape == (20, 20, 20)
+    assert gel.porosity == 1
+    assert not gel.solid.any()
+    assert gel.distance.min() >= max(gel.grid.size)
+    assert gel.measure().check() == []
+    assert "C4 does not apply" in gel.notes[0]
+    assert sorted(p.name for p in gel.write(tmp_path / "gel").iterdir()) == [
+        "morphometry.json",
+        "scaffold.tif",
+    ]
+
+
+def test_a_design_of_options_and_grading_is_the_same_from_a_section():
+    asked = {
+        "family": "voronoi_foam",
+        "options": {"seed": 4, "cells": 12},
+        "grading": {"along": "z", "porosity": [0.9, 0.93]},
+        "pore_size": "500 um",
+        "size": ["1.2 mm", "1.2 mm", "1.6 mm"],
+        "voxel": "40 um",
+    }
+    config = load({**BARE, "scaffold": asked})
+    one = Scaffold.from_section(config.scaffold)
+    again = Scaffold.from_section(load(config.resolved()).scaffold)
+    two = Scaffold.design(asked.pop("family"), **asked)
+    assert one.solid.tobytes() == two.solid.tobytes() == again.solid.tobytes()
