@@ -269,7 +269,7 @@ def _place(node: Any, what: str, key: Any, mark: Mark) -> Mark:
 def digest(path: Path) -> str:
     """Return the sha256 of an input: of a file's bytes; of a folder, of its files with their names.
 
-    Files whose names begin with a point are left out.
+    Files and folders whose names begin with a point are left out.
 
     Examples
     --------
@@ -282,9 +282,10 @@ def digest(path: Path) -> str:
     if not path.is_dir():
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
+    names = sorted(file.relative_to(path) for file in path.rglob("*") if file.is_file())
     lines = [
-        f"{file.relative_to(path).as_posix()} {digest(file)}\n"
-        for file in sorted(path.rglob("[!.]*"))
-        if file.is_file()
+        f"{name.as_posix()} {digest(path / name)}\n"
+        for name in names
+        if not any(part.startswith(".") for part in name.parts)
     ]
     return hashlib.sha256("".join(lines).encode()).hexdigest()

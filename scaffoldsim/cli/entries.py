@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,6 +44,12 @@ def list_entries(
         if edge <= 0:
             raise Failure(BAD_INPUT, f"--voxel {voxel}: must be positive, for example '20 um'")
         rows += families.survey_rows(porosity, edge)
+        if porosity < families.least_porosity():
+            print(
+                f"below {families.least_porosity():.2f} criterion C4 is broken: a design needs "
+                "criteria: report",
+                file=sys.stderr,
+            )
     elif kind == _FAMILIES:
         rows += families.rows()
     else:

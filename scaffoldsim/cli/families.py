@@ -19,6 +19,13 @@ def rows() -> Iterator[tuple[str, str, str]]:
         yield "families", name, get_family(name).title
 
 
+def least_porosity() -> float:
+    """Return the least porosity that criterion C4 allows."""
+    from scaffoldsim.scaffold.criteria import MIN_POROSITY
+
+    return MIN_POROSITY
+
+
 def survey_rows(porosity: float, voxel: float) -> Iterator[tuple[str, ...]]:
     """Yield, after a head, what each family can do; those that can first."""
     from scaffoldsim.scaffold.feasibility import survey

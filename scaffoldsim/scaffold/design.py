@@ -166,14 +166,20 @@ def solve(
     wrong = graded.problem(box) if graded is not None else None
     if wrong:
         problems.append(f"grading: {wrong}")
+    if grading is not None and grading.porosity is not None and family.fitted(0.99) != family:
+        problems.append(
+            f"grading: the layers of a {family.title} are spaced for one porosity, and would part "
+            "where filaments are thinner. Grade its pore size, or the porosity of another family."
+        )
     if problems:
         raise Infeasible(list(dict.fromkeys(problems)))
 
     built = _search(task, cell, length)
-    problems = _result_problems(task, built, solid)
+    whole = _largest_piece(task, built)
+    problems = _result_problems(task, built, whole, solid)
     if problems:
         raise Infeasible(problems)
-    built.notes.extend(_notes(task, cell, built))
+    built.notes.extend(_notes(task, cell, built, whole))
     if grading is not None:
         built.notes.append(_profile_note(task, grading, built))
     return built
@@ -181,12 +187,13 @@ def solve(
 
 def _search(task: _Task, cell: UnitCell, length: float) -> Built:
     """Correct the cell size until the pores are right; where that fails, begin elsewhere."""
-    tried: list[tuple[float, Built]] = []
+    tried: list[tuple[float, float]] = []  # cell size and pore size
+    laid: list[Implicit] = []
     begin = 0
     best: Built | None = None
     for attempt in range(_ATTEMPTS):
         implicit = _lay(task, length, begin)
-        repeated = any(implicit == built.implicit for _, built in tried)
+        repeated = implicit in laid
         if best is not None and task.error(best) <= 1 and (repeated or attempt >= _CORRECTIONS):
             break  # good enough: periodic axes round to the same whole voxels, or time is up
         if repeated or attempt >= _CORRECTIONS:
@@ -194,8 +201,10 @@ def _search(task: _Task, cell: UnitCell, length: float) -> Built:
             implicit = _lay(task, length, begin)
         sizes = zip(implicit.period, task.family.cell, strict=True)
         length = math.prod(edge / share for edge, share in sizes) ** (1 / 3)
-        tried.append((length, _build(task, implicit, cell.pore * length)))
-        best = min((built for _, built in tried), key=task.error)
+        built = _build(task, implicit, cell.pore * length)
+        laid.append(implicit)
+        tried.append((length, built.pore_size))
+        best = built if best is None else min(best, built, key=task.error)
         if task.error(best) <= _GOOD:
             break
         length = _next_length(tried, task.aim())
@@ -203,9 +212,9 @@ def _search(task: _Task, cell: UnitCell, length: float) -> Built:
     return best
 
 
-def _next_length(tried: list[tuple[float, Built]], aim: float) -> float:
+def _next_length(tried: list[tuple[float, float]], aim: float) -> float:
     """Where the cell size and the pore size, both as logarithms, suggest that the aim is met."""
-    sizes = [(math.log(length), math.log(built.pore_size / aim)) for length, built in tried]
+    sizes = [(math.log(length), math.log(pore / aim)) for length, pore in tried]
     below = [each for each in sizes if each[1] < 0]
     above = [each for each in sizes if each[1] >= 0]
     if below and above:
@@ -360,7 +369,24 @@ def _end_problems(
         yield from criteria_problems(task.family, porosity, asked, task.criteria)
 
 
-def _result_problems(task: _Task, built: Built, solid: str) -> list[str]:
+def _largest_piece(task: _Task, built: Built) -> float:
+    """Share of the solid in its largest piece.
+
+    A strut that an open face cuts off is joined outside the box: look half a period beyond.
+    """
+    grid = built.implicit.grid
+    across = task.family.cells_across
+    half = [round(length / across / task.voxel / 2) for length in built.implicit.period]
+    x, y, z = (0 if wraps else n for wraps, n in zip(grid.periodic, half, strict=True))
+    beyond = built.implicit.values((x, y, z), task.threads) < built.level
+    networks = find_networks(beyond, periodic=grid.periodic)
+    nx, ny, nz = grid.shape
+    labels = networks.labels[x : x + nx, y : y + ny, z : z + nz]
+    pieces = np.bincount(networks.piece[labels][built.solid])[1:]
+    return float(pieces.max() / pieces.sum())
+
+
+def _result_problems(task: _Task, built: Built, whole: float, solid: str) -> list[str]:
     """What only the finished grid shows."""
     found, voxel, title = [], task.voxel, task.family.title
     if task.error(built) > 1:
@@ -370,28 +396,16 @@ def _result_problems(task: _Task, built: Built, solid: str) -> list[str]:
             f"at {task.porosity:.4f} within .002. Use a voxel of {voxel / 2 * 1e6:.3g} "
             "um, or more periods along each periodic axis."
         )
-    if solid != "fraction":
-        # A strut that an open face cuts off is joined outside the box: look half a period beyond.
-        grid = built.implicit.grid
-        across = task.family.cells_across
-        half = [round(length / across / voxel / 2) for length in built.implicit.period]
-        x, y, z = (0 if wraps else n for wraps, n in zip(grid.periodic, half, strict=True))
-        beyond = built.implicit.values((x, y, z), task.threads) < built.level
-        networks = find_networks(beyond, periodic=grid.periodic)
-        nx, ny, nz = grid.shape
-        labels = networks.labels[x : x + nx, y : y + ny, z : z + nz]
-        pieces = np.bincount(networks.piece[labels][built.solid])[1:]
-        whole = float(pieces.max() / pieces.sum())
-        if whole < WHOLE:
-            found.append(
-                f"{title}: on voxels of {format_si(voxel, 'm')} the wall breaks into pieces "
-                f"(the largest holds {whole:.1%} of the solid; {WHOLE:.0%} is needed). Use solid: "
-                f"fraction, or a voxel of {voxel / 2 * 1e6:.3g} um for build and measure alone."
-            )
+    if solid != "fraction" and whole < WHOLE:
+        found.append(
+            f"{title}: on voxels of {format_si(voxel, 'm')} the wall breaks into pieces "
+            f"(the largest holds {whole:.1%} of the solid; {WHOLE:.0%} is needed). Use solid: "
+            f"fraction, or a voxel of {voxel / 2 * 1e6:.3g} um for build and measure alone."
+        )
     return found
 
 
-def _notes(task: _Task, cell: UnitCell, built: Built) -> list[str]:
+def _notes(task: _Task, cell: UnitCell, built: Built, whole: float) -> list[str]:
     """What the user should be told: rounding, thin walls, what was reached."""
     notes = []
     grid, period = built.implicit.grid, built.implicit.period
@@ -412,8 +426,20 @@ def _notes(task: _Task, cell: UnitCell, built: Built) -> list[str]:
             f"Walls are {wall * 1e6:.0f} um = {wall / task.voxel:.1f} voxels; 2 are advised: "
             "topology and area of the walls are uncertain."
         )
+    if whole < WHOLE:
+        notes.append(
+            f"The largest piece of solid voxels holds {whole:.0%}: `fraction` keeps the volume of "
+            "such thin walls, but on the grid they are broken."
+        )
     if task.family.sheet:
-        notes.append("A sheet parts two pore networks that never meet: seed cells in both.")
+        networks = find_networks(~built.solid, periodic=grid.periodic).sizes()[1:]
+        if (networks >= 0.01 * networks.sum()).sum() > 1:
+            notes.append("A sheet parts two pore networks that never meet: seed cells in both.")
+        else:
+            notes.append(
+                "The wall leaks: it should part two pore networks, and on this grid they are one. "
+                "Cells and solutes cross it; use a finer voxel to keep them apart."
+            )
     notes.append(
         f"Mean pore size {built.pore_size * 1e6:.1f} um ({task.pore_size * 1e6:.1f} asked), "
         f"porosity {built.porosity:.4f} ({task.porosity:.4f} asked), walls "
@@ -423,7 +449,7 @@ def _notes(task: _Task, cell: UnitCell, built: Built) -> list[str]:
 
 
 def _profile_note(task: _Task, grading: Grading, built: Built) -> str:
-    """The profiles as built, in fifths of the way from start to end."""
+    """The profiles as asked and as built, in fifths of the way from start to end."""
     grid = built.implicit.grid
     x, y, z = (np.arange(n, dtype=np.float32) + np.float32(0.5) for n in grid.shape)
     assert task.graded is not None
@@ -435,12 +461,16 @@ def _profile_note(task: _Task, grading: Grading, built: Built) -> str:
         inner
     ]
     pore = ~built.solid
-    share, size = [], []
-    for each in range(_PARTS):
-        here = part == each
-        share.append(f"{pore[here].mean():.3f}")
-        size.append(f"{sizes[here & pore].mean() * 1e6:.0f}")
-    return (
-        f"Along {grading.along}, in {_PARTS} parts: porosity {', '.join(share)}; mean pore size "
-        f"{', '.join(size)} um."
-    )
+    share = [float(pore[part == each].mean()) for each in range(_PARTS)]
+    size = [float(sizes[(part == each) & pore].mean()) * 1e6 for each in range(_PARTS)]
+    text = f"Along {grading.along}, in {_PARTS} parts: porosity "
+    text += ", ".join(f"{value:.3f}" for value in share)
+    wanted = grading.nodes("porosity")
+    if wanted is not None:
+        position = np.broadcast_to(at, grid.shape)
+        asked = np.interp(position, np.linspace(0, 1, NODES), wanted)
+        means = [float(asked[part == each].mean()) for each in range(_PARTS)]
+        off = max(abs(a - b) for a, b in zip(share, means, strict=True))
+        text += f" (asked {', '.join(f'{value:.3f}' for value in means)}"
+        text += f"; up to {100 * off:.1f} % off: a part holds few periods)" if off > 0.01 else ")"
+    return text + f"; mean pore size {', '.join(f'{value:.0f}' for value in size)} um."

@@ -232,7 +232,7 @@ def box_problems(
 
 @dataclass(frozen=True)
 class Survey:
-    """What one family can do at one porosity.
+    """What one family can do at one porosity, as far as pores of criterion C4 are concerned.
 
     Attributes
     ----------
@@ -259,7 +259,9 @@ class Survey:
     good_pore: float
 
     def verdict(self) -> str:
-        """In a few words: what can be built within criterion C4."""
+        """In a few words: for which pores of 300 to 1200 um it can be built."""
+        if math.isnan(self.pore):
+            return "no: its struts would touch side by side"
         if not self.whole:
             return f"no: in pieces above {100 * self.highest_porosity:.0f} %"
         low, high = PORE_RANGE
@@ -276,7 +278,7 @@ class Survey:
 def survey(porosity: float, voxel: float) -> Iterator[Survey]:
     """What each family with walls can do at `porosity` on voxels of edge `voxel` (m).
 
-    Families that have no proportions for this porosity are left out.
+    A family that has no proportions for this porosity has no figures.
 
     Examples
     --------
@@ -291,6 +293,7 @@ def survey(porosity: float, voxel: float) -> Iterator[Survey]:
         try:
             cell = unit_cell(family, porosity)
         except Infeasible:
+            yield Survey(name, False, 0.0, math.nan, math.nan, math.nan, math.nan)
             continue
         whole = cell.whole >= WHOLE
         least = voxel * cell.pore / cell.wall

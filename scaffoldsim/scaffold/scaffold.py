@@ -150,6 +150,13 @@ class Scaffold:
         _one_of("solid", solid, ("binary", "fraction"))
         _one_of("criteria", criteria, ("enforce", "report"))
         chosen = get_family(family, options)
+        profiles = None if grading is None else _grading(grading)
+        given = {"porosity": porosity, "pore_size": pore_size, "grading": grading}
+        for key, value in given.items():
+            if value is not None and not chosen.walls:
+                raise ValueError(f"{key}: a {chosen.title} has no walls and no pores on the grid")
+            if value is not None and getattr(profiles, key, None) is not None:
+                raise ValueError(f"{key}: is given by the grading as well; keep one of them")
         if not chosen.walls:
             return cls._without_walls(chosen.title, _edges(size), edge, wraps, _material(material))
         from scaffoldsim.scaffold.design import solve
@@ -165,7 +172,7 @@ class Scaffold:
             periodic=wraps,
             solid=solid,
             criteria=criteria,
-            grading=None if grading is None else _grading(grading),
+            grading=profiles,
             threads=threads,
         )
         distance = built.implicit.distance(built.values, built.level, threads)
@@ -289,7 +296,7 @@ class Scaffold:
             title=Path(path).name,
         )
         if criteria == "enforce":
-            from scaffoldsim.scaffold.design import Infeasible
+            from scaffoldsim.scaffold.feasibility import Infeasible
 
             broken = [c for c in scaffold.measure(threads).check() if c.verdict != "pass"]
             if broken:

@@ -29,7 +29,10 @@ Problem = tuple[tuple[str | int, ...], str]
 _Edge = Annotated[float, Unit("m", ge=1e-5, le=0.1, show="mm")]
 _Span = list[Annotated[float, Unit("m", ge=0, le=1, show="mm")]]
 _OF_DESIGNS = ("options", "porosity", "pore_size", "size", "grading")
-_OF_IMAGES = ("crop", "resample", "largest_pore_network", "smallest_island")
+_OF_IMAGES = (
+    "threshold", "invert", "unit", "crop", "resample", "largest_pore_network", "smallest_island",
+)  # fmt: skip
+_OF_MESHES = (".stl", ".obj", ".ply")
 
 
 def _as_list(value: Any) -> Any:
@@ -111,6 +114,10 @@ class ScaffoldSection(Entry):
             return {**data, "criteria": "enforce" if data.get("image") is None else "report"}
         return data
 
+    def _changed(self, key: str) -> bool:
+        """Whether a key has another value than its default."""
+        return bool(getattr(self, key) != type(self).model_fields[key].default)
+
     def image_options(self) -> dict[str, Any]:
         """How the image is read, beside its path; for `images.image_grid` and `read_image`."""
         return {
@@ -145,6 +152,13 @@ class ScaffoldSection(Entry):
             for key in _OF_DESIGNS:
                 if getattr(self, key):
                     yield (key,), "an image has its own; remove this key, or give family for image"
+            if self.solid != "binary":
+                yield ("solid",), "is for designs: the voxels of an image are solid or pore"
+            mesh = self.image.lower().endswith(_OF_MESHES)
+            for key in ("threshold", "invert") if mesh else ("unit",):
+                if self._changed(key):
+                    what = "has no grey values" if mesh else "has its own spacing"
+                    yield (key,), f"{'a mesh' if mesh else 'an image'} {what}; remove this key"
             if self.image.lower().endswith(".nhdr"):
                 yield ("image",), "keeps its voxels in another file; save it as one .nrrd"
         else:
@@ -156,7 +170,7 @@ class ScaffoldSection(Entry):
             yield ("family",), f"{family!r} is not known{hint} ({', '.join(family_names())})"
             return
         for key in _OF_IMAGES:
-            if getattr(self, key):
+            if self._changed(key):
                 yield (key,), "is for images; remove it, or give image for family"
         walls = get_family(family).walls
         graded = {key for key in ("porosity", "pore_size") if getattr(self.grading, key, None)}

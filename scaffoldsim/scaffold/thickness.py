@@ -16,6 +16,7 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 Periodic = bool | tuple[bool, bool, bool]
 
+_MOST_LINES, _LINES_PER_VOXEL = 4e10, 2000  # two minutes; fifty times what a foam takes
 _SLABS = 32  # fixed, and more than threads: slabs differ in work
 
 
@@ -99,7 +100,12 @@ def _containment(largest: int) -> Ints:
     edge = np.arange(math.isqrt(largest) + 1, dtype=np.int32)
     # By symmetry the point of a ball that sticks out furthest has its coordinates in the order
     # of the shift's, largest first, so one wedge of the octant is enough.
-    x, y, z = np.nonzero((edge[:, None, None] >= edge[:, None]) & (edge[:, None] >= edge))
+    wedge = []
+    for first in edge:  # plane by plane: in a nearly empty volume the wedge is large
+        second, third = edge[: first + 1, None], edge[: first + 1]
+        inside = (second >= third) & (first**2 + second**2 + third**2 < largest)
+        wedge.append(np.insert(np.argwhere(inside).astype(np.int32), 0, first, axis=1))
+    x, y, z = np.concatenate(wedge).T
     norm = x * x + y * y + z * z
     order = np.argsort(norm, kind="stable")
     x, y, z, norm = x[order], y[order], z[order], norm[order]
@@ -161,6 +167,7 @@ class Painter:
         index = np.flatnonzero(ridge)
         del ridge
         radius = squared.ravel()[index]
+        _require_walls(squared, radius)
         last = int(radius.max(initial=0)) - radius
         if last.max(initial=0) < 2**16:
             last = last.astype(np.uint16)  # NumPy sorts these by radix, several times faster
@@ -176,6 +183,19 @@ class Painter:
             self.radii,
             min(_SLABS, squared.shape[0]),
             self._threads,
+        )
+
+
+def _require_walls(squared: Ints, radius: Ints) -> None:
+    """Refuse a volume with so few walls that sizing it would take minutes, and mean nothing."""
+    face = max(squared.size // n for n in squared.shape)
+    lines = float(np.minimum(np.pi * radius, face).sum())  # that the balls have, all together
+    if lines > _MOST_LINES and lines > _LINES_PER_VOXEL * squared.size:
+        walls = 1 - np.count_nonzero(squared) / squared.size
+        raise ValueError(
+            f"mask: only {walls:.2g} of the volume lies outside it, so that sizes are those of the "
+            "box. Check the threshold and which side of it is solid (invert), or take coarser "
+            "voxels."
         )
 
 

@@ -151,6 +151,9 @@ def test_thin_walls_can_be_built_as_fractions():
         solid="fraction",
     )
     assert scaffold.porosity == pytest.approx(0.95, abs=0.002)
+    assert any("The wall leaks" in note for note in scaffold.notes)
+    assert not any("never meet" in note for note in scaffold.notes)
+    assert any("largest piece of solid voxels" in note for note in scaffold.notes)
     assert ((scaffold.fraction > 0) & (scaffold.fraction < 1)).mean() > 0.05
 
 
@@ -164,6 +167,11 @@ def test_thin_walls_can_be_built_as_fractions():
         ({"pore_size": "250 um", "voxel": "10 um"}, ["pores of 250 um asked; criterion C4"]),
         ({"pore_size": "1.3 mm", "size": "4 mm"}, ["pores of 1.3 mm asked; criterion C4"]),
         ({"size": "1 mm"}, ["x of 1 mm holds 1.25", "y of 1 mm holds", "z of 1 mm holds"]),
+        ({"size": ["1.45 mm", "1.6 mm", "1.6 mm"]}, ["x of 1.45 mm holds 1.8"]),
+        (
+            {"size": ["0.7 mm", "1.6 mm", "1.6 mm"], "periodic": True},
+            ["x of 700 um holds 0.88 of them; a periodic axis needs 1"],
+        ),
         (
             {"size": "0.5 mm", "periodic": (True, True, False)},
             ["x of 500 um holds 0.63 of them; a periodic axis needs 1", "y of", "an open axis"],

@@ -98,13 +98,15 @@ def check(name, porosity, pore_size, voxel):
         assert "at least 1 is needed, 2 advised" in said
         return line + "refused: walls under a voxel"
     if built is None:
-        # Only walls of 1 to 2 voxels may still break, or miss the pore size, on the real grid.
-        assert walls < 2, said
+        # Walls of 1 to 2 voxels may still break on the real grid. So may those of packings, whose
+        # necks are thinner than the mean, where voxels are coarser than pore / 30.
+        uneven = get_family(name).wall(1.0) is None and voxel > 1.01 * pore_size / 30
+        assert walls < (4 if uneven else 2), said
         assert "the wall breaks into pieces" in said
         return line + "refused: walls break on this grid"
     assert abs(built.porosity - porosity) <= 0.002
     assert abs(built.pore_size / pore_size - 1) <= 0.02
-    assert ("2 are advised" in said) == (walls < 2 - 0.05) or abs(walls - 2) < 0.05
+    assert ("2 are advised" in said) == (walls < 2) or abs(walls - 2) < 0.12  # as built
     warned = ", warned" if "2 are advised" in said else ""
     return line + f"built, {built.porosity:.4f}, {built.pore_size * 1e6:.1f} um{warned}"
 

@@ -74,11 +74,24 @@ def test_porosity_along_the_radius():
     assert outer == pytest.approx(0.9133, abs=0.01)
 
 
-def test_the_note_tells_what_was_built():
+def test_the_note_tells_what_was_asked_and_built():
     scaffold = graded(pore_size="600 um", grading={"along": "z", "porosity": [0.90, 0.96]})
     note = scaffold.notes[-1]
-    assert note.startswith("Along z, in 5 parts: porosity 0.9")
+    assert note.startswith("Along z, in 5 parts: porosity 0.90")
+    assert "(asked 0.906, 0.918, 0.930, 0.942, 0.954)" in note
     assert "mean pore size" in note
+
+
+def test_a_profile_that_was_missed_is_said():
+    """Struts that stand in a few planes cannot follow a profile across them."""
+    scaffold = Scaffold.design(
+        "cubic",
+        pore_size="600 um",
+        size=["1.2 mm", "1.2 mm", "1.2 mm"],
+        voxel="40 um",
+        grading={"along": "x", "porosity": [0.90, 0.95]},
+    )
+    assert "% off: a part holds few periods)" in scaffold.notes[-1]
 
 
 @pytest.mark.parametrize(
@@ -95,8 +108,14 @@ def test_the_note_tells_what_was_built():
         ({"pore_size": "600 um", "grading": {"along": "z", "porosity": [0.92]}},
          "grading.porosity: 1 values"),
         ({"pore_size": "600 um", "grading": {"along": "z"}}, "changes nothing"),
+        ({"grading": {"along": "z", "pore_size": [5e-4, 6e-4]}}, "porosity: is missing"),
         ({"pore_size": "600 um", "grading": {"along": "z", "pore_size": [5e-4, 6e-4]}},
-         "porosity: is missing"),
+         "pore_size: is given by the grading as well"),
+        ({"family": "logpile", "pore_size": "600 um", "voxel": "20 um",
+          "grading": {"along": "z", "porosity": [0.9, 0.93]}}, "layers of a log-pile"),
+        ({"family": "diamond_net", "pore_size": "600 um",
+          "grading": {"along": "z", "porosity": [0.9, 0.92]}},
+         "diamond net: at 92 % porosity the solid falls into pieces"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_graded_is_refused(change, message):

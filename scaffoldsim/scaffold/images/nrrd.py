@@ -97,6 +97,8 @@ def _data_file(file: Path, header: dict[str, Any]) -> Path:
     named = header.get("data file", header.get("datafile"))
     if named is None:
         return file
+    if file.suffix.lower() != ".nhdr":
+        raise BadImage(f"{file.name}: keeps its values in {named!r}; save both as one .nrrd")
     there = file.parent / str(named)
     if not there.is_file():
         raise BadImage(f"{file.name}: names {named!r} as the file of its values; it is not there")
