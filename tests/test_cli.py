@@ -677,3 +677,17 @@ def test_a_reader_that_leaves_early_is_no_error():
 
     assert reader.returncode == 0
     assert "Traceback" not in reader.stderr
+
+
+def test_arms_in_unlike_boxes_are_pointed_out():
+    from scaffoldsim.cli.comparison import _unlike
+    from scaffoldsim.config import load
+
+    def arm(**change):
+        return load("quickstart", set={f"scaffold.{key}": value for key, value in change.items()})
+
+    assert list(_unlike([arm(), arm(material="plga")])) == []
+    (note,) = _unlike([arm(), arm(size="2.4 mm")])
+    assert "20000 cells in boxes of 4.1 to 13.8 mm3" in note
+    (note,) = _unlike([arm(), arm(voxel="25 um")])
+    assert "voxels of 20 to 25 um" in note

@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,12 +67,34 @@ def compare(
     require_folder(folder)
     for arm in planned.values():
         resources(arm, folder)
+    for line in _unlike(list(planned.values())):
+        print(line, file=sys.stderr)
     done, failures = _execute(planned, seeds, folder, workers, scheduler)
     runs = {name: group for name, group in (stored | done).items() if group}
     if len(runs) > 1:
         _publish(runs, folder, failures)
     if failures:
         raise Failure(FAILED, *failures, "the others are done; the same command tries these again")
+
+
+def _unlike(arms: list[Config]) -> Iterator[str]:
+    """Yield what makes arms differ beside what is compared."""
+    grids = [arm.scaffold.grid() for arm in arms]
+    edges = [grid.voxel * 1e6 for grid in grids]
+    if edges and max(edges) > 1.01 * min(edges):
+        yield (
+            f"note: voxels of {min(edges):g} to {max(edges):g} um: a voxel holds one cell, so the "
+            "arms hold different numbers of cells per volume; --set scaffold.voxel makes them alike"
+        )
+    volumes = [grid.n_voxels * grid.voxel_volume * 1e9 for grid in grids]
+    counted = [arm.cells.number for arm in arms if arm.cells.number]
+    if counted and max(volumes) > 1.2 * min(volumes):
+        density = counted[0] / (sum(volumes) / len(volumes)) * 1e3
+        yield (
+            f"note: {counted[0]} cells in boxes of {min(volumes):.3g} to {max(volumes):.3g} mm3; "
+            "seed by volume to compare like with like: --set cells.number=null "
+            f'--set cells.density="{density:.1e} /mL"'
+        )
 
 
 def _is_run(thing: str) -> bool:
