@@ -345,30 +345,37 @@ def _section(
     """Validate the node at `path`; return the section (None if broken) and what is wrong."""
     adapter, node = TypeAdapter(kind), tree.at(path)
     problems: list[Problem] = []
-    section = None
+    section = whole = None
     try:
         section = whole = adapter.validate_python(node)
     except ValidationError as error:
         problems = [explain(kind, tree, path, item, known) for item in error.errors()]
-        # without the broken keys the rest can still be judged as a whole
-        try:
-            whole = adapter.validate_python(_without(node, path, problems))
-        except ValidationError:
-            return None, problems
+        # without the broken keys, or all that holds one, the rest can still be judged as a whole
+        for depth in (None, 1):
+            try:
+                whole = adapter.validate_python(_without(node, path, problems, depth))
+                break
+            except ValidationError:
+                pass
     named = tuple(problem.key for problem in problems)
     for place, item in _members(whole, ()):
         for key, message in item.problems():
             problem = tree.problem((*path, *place, *key), message)
-            if not named or (key and not problem.key.startswith(named)):
+            # what is missing may stand in a key that is broken
+            apart = key and not problem.key.startswith(named) and "is missing" not in message
+            if apart or not named:
                 problems.append(problem)
     return section, problems
 
 
-def _without(node: Any, path: Path_, problems: list[Problem]) -> Any:
-    """Return a copy of `node`, which stands at `path`, without the keys that have a problem."""
+def _without(node: Any, path: Path_, problems: list[Problem], depth: int | None) -> Any:
+    """Return a copy of `node`, which stands at `path`, without the keys that have a problem.
+
+    With `depth`, no further down than that: a key goes whole if one below it has a problem.
+    """
     rest = copy.deepcopy(node)
     for problem in problems:
-        *way, last = problem.key.split(".")[len(path) :] or [""]
+        *way, last = problem.key.split(".")[len(path) :][:depth] or [""]
         below = rest
         for key in way:
             below = below.get(key) if isinstance(below, dict) else None

@@ -43,6 +43,7 @@ _POROSITY_TOLERANCE = 0.002  # contract
 _GOOD = 0.6  # of the tolerances: within this no further correction is tried
 _CORRECTIONS = 5
 _BYTES_PER_VOXEL = 56  # field, distances, radii, bits, pieces at the peak of a design, measured
+_UNBROKEN = 0.9999
 _ATTEMPTS = 16
 _ROUNDINGS = 4
 _PARTS = 5  # of a graded box, in the note on what was built
@@ -389,7 +390,15 @@ def _largest_piece(task: _Task, built: Built) -> float:
 def _result_problems(task: _Task, built: Built, whole: float, solid: str) -> list[str]:
     """What only the finished grid shows."""
     found, voxel, title = [], task.voxel, task.family.title
-    if task.error(built) > 1:
+    low, high = PORE_RANGE
+    inside = 0.98 * high if built.pore_size > high else 1.02 * low
+    if task.criteria == "enforce" and not low <= built.pore_size <= high:
+        found.append(
+            f"{title}: the nearest mean pore size on this grid is {built.pore_size * 1e6:.1f} um; "
+            f"criterion C4 needs {low * 1e6:.0f} to {high * 1e6:.0f} um. Ask for "
+            f"{inside * 1e6:.0f} um, or set criteria: report."
+        )
+    elif task.error(built) > 1:
         found.append(
             f"{title}: the nearest mean pore size on this grid is {built.pore_size * 1e6:.1f} um "
             f"at a porosity of {built.porosity:.4f}, not {task.pore_size * 1e6:.1f} um within 2 % "
@@ -425,6 +434,12 @@ def _notes(task: _Task, cell: UnitCell, built: Built, whole: float) -> list[str]
         notes.append(
             f"Walls are {wall * 1e6:.0f} um = {wall / task.voxel:.1f} voxels; 2 are advised: "
             "topology and area of the walls are uncertain."
+        )
+    loose = find_networks(built.solid, periodic=grid.periodic).sizes()[1:]
+    if WHOLE <= whole < _UNBROKEN:
+        notes.append(
+            f"{1 - whole:.2%} of the solid is loose, in small pieces ({loose.size} with those that "
+            "faces cut off): walls are thin for this voxel."
         )
     if whole < WHOLE:
         notes.append(

@@ -181,6 +181,13 @@ def surface(
     return ((vertices - 0.5) * voxel).astype(np.float32), faces.astype(np.int32)
 
 
+def mesh_volume(distance: Floats, voxel: float) -> float:
+    """Volume (m³) inside the `surface`: Σ a · (b × c) / 6 over its triangles (a, b, c)."""
+    vertices, faces = surface(distance, voxel)
+    a, b, c = (vertices[faces[:, k]].astype(np.float64) for k in range(3))
+    return float((a * np.cross(b, c)).sum() / 6)
+
+
 def write_mesh(path: Path, distance: Floats, voxel: float) -> None:
     """Write the closed surface of the solid as a binary STL file in mm."""
     vertices, faces = surface(distance, voxel)

@@ -12,6 +12,16 @@ from scaffoldsim import units
 from scaffoldsim.scaffold.families import get_family
 from scaffoldsim.scaffold.grading import Grading
 from scaffoldsim.scaffold.grid import Grid, require_memory
+from scaffoldsim.scaffold.inputs import (
+    Size,
+    edges,
+    grading_of,
+    material_of,
+    number,
+    positive_length,
+    require_one_of,
+    spans,
+)
 from scaffoldsim.scaffold.material import Material
 from scaffoldsim.scaffold.morphometry import Morphometry, measure, without_walls
 from scaffoldsim.scaffold.section import Criteria, ScaffoldSection, SolidKind
@@ -29,9 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Scaffold", "ScaffoldSection"]
 
+_MESH_TOLERANCE = 0.01
 _BYTES_OF_MEASURE, _BYTES_OF_TRANSPORT = 60, 120  # per voxel at the peak, measured
-
-Size = str | float | list[str | float] | tuple[str | float, ...]
 
 
 class Scaffold:
@@ -147,10 +156,10 @@ class Scaffold:
         """
         edge = as_voxel(units.parse(voxel, "m"))
         wraps = per_axis(periodic)
-        _one_of("solid", solid, ("binary", "fraction"))
-        _one_of("criteria", criteria, ("enforce", "report"))
+        require_one_of("solid", solid, ("binary", "fraction"))
+        require_one_of("criteria", criteria, ("enforce", "report"))
         chosen = get_family(family, options)
-        profiles = None if grading is None else _grading(grading)
+        profiles = None if grading is None else grading_of(grading)
         given = {"porosity": porosity, "pore_size": pore_size, "grading": grading}
         for key, value in given.items():
             if value is not None and not chosen.walls:
@@ -158,16 +167,16 @@ class Scaffold:
             if value is not None and getattr(profiles, key, None) is not None:
                 raise ValueError(f"{key}: is given by the grading as well; keep one of them")
         if not chosen.walls:
-            return cls._without_walls(chosen.title, _edges(size), edge, wraps, _material(material))
+            return cls._without_walls(chosen.title, edges(size), edge, wraps, material_of(material))
         from scaffoldsim.scaffold.design import solve
 
         built = solve(
             chosen,
-            porosity=None if porosity is None else _number("porosity", porosity),
+            porosity=None if porosity is None else number("porosity", porosity),
             pore_size=None
             if pore_size is None
-            else _positive("pore_size", units.parse(pore_size, "m")),
-            size=_edges(size),
+            else positive_length("pore_size", units.parse(pore_size, "m")),
+            size=edges(size),
             voxel=edge,
             periodic=wraps,
             solid=solid,
@@ -184,7 +193,7 @@ class Scaffold:
             built.solid,
             distance=distance,
             fraction=fraction,
-            material=_material(material),
+            material=material_of(material),
             notes=built.notes,
             built=built,
             title=chosen.title,
@@ -270,14 +279,14 @@ class Scaffold:
         """
         from scaffoldsim.scaffold.images import read_image
 
-        _one_of("criteria", criteria, ("enforce", "report"))
+        require_one_of("criteria", criteria, ("enforce", "report"))
         image = read_image(
             path,
             voxel=None if voxel is None else as_voxel(units.parse(voxel, "m")),
             threshold=threshold,
             invert=invert,
             unit=unit,
-            crop=None if crop is None else _spans(crop),
+            crop=None if crop is None else spans(crop),
             resample=None if resample is None else as_voxel(units.parse(resample, "m")),
             largest_pore_network=largest_pore_network,
             smallest_island=smallest_island,
@@ -291,7 +300,7 @@ class Scaffold:
             solid,
             distance=_voxel_distance(solid, grid, threads),
             fraction=solid.astype(np.float32),
-            material=_material(material),
+            material=material_of(material),
             notes=image.notes,
             title=Path(path).name,
         )
@@ -399,15 +408,24 @@ class Scaffold:
         ValueError
             If a format is unknown.
         """
-        from scaffoldsim.scaffold.export import write_scaffold
+        from scaffoldsim.scaffold.export import mesh_volume, write_scaffold
 
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
+        found = self.measure(transport=True)
         for suffix in formats:
             if suffix != "stl" or self.solid.any():
                 path = target / f"scaffold.{suffix}"
                 write_scaffold(path, self.solid, self.distance, self.grid.voxel)
-        self.measure(transport=True).write(target / "morphometry.json")
+            if suffix == "stl" and self.solid.any():
+                held = mesh_volume(self.distance, self.grid.voxel)
+                held /= np.count_nonzero(self.solid) * self.grid.voxel_volume
+                if abs(held - 1) > _MESH_TOLERANCE:
+                    found.notes.append(
+                        f"The mesh holds {held:.1%} of the volume of the solid voxels: its flat "
+                        "triangles cut the corners of walls of few voxels. A finer voxel mends it."
+                    )
+        found.write(target / "morphometry.json")
         return target
 
     def __repr__(self) -> str:
@@ -422,66 +440,3 @@ def _voxel_distance(solid: Bools, grid: Grid, threads: int | None) -> Floats:
         squared = squared_distance(phase, periodic=grid.periodic, threads=threads)[phase]
         signed[phase] = sign * grid.voxel * (np.sqrt(squared) - 0.5)
     return signed
-
-
-def _material(material: "str | Material | None") -> Material | None:
-    if material is None or isinstance(material, Material):
-        return material
-    from scaffoldsim.config import read_entry
-
-    entry = read_entry("materials", material)
-    if not isinstance(entry, Material):
-        raise TypeError(f"material: {material!r} is a {type(entry).__name__}")
-    return entry
-
-
-def _edges(size: Size) -> tuple[float, float, float]:
-    given = list(size) if isinstance(size, list | tuple) else [size] * 3
-    if len(given) == 1:
-        given *= 3
-    if len(given) != 3:
-        raise ValueError(f"size: {size!r} is neither one edge nor three")
-    x, y, z = (_positive("size", units.parse(edge, "m")) for edge in given)
-    return x, y, z
-
-
-def _positive(name: str, value: float) -> float:
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name}: {value!r} is not a positive length in m")
-    return value
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name}: {value!r} is not one of {', '.join(allowed)}")
-
-
-def _number(name: str, value: object) -> float:
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: {value!r} is not a number") from None
-
-
-def _grading(given: "Grading | Mapping[str, Any]") -> Grading:
-    """A grading, from a mapping where need be, with its problems as one error."""
-    if not isinstance(given, Grading):
-        sizes = given.get("pore_size")
-        metres = [f"{d!r} m" if isinstance(d, int | float) else d for d in sizes or []]
-        given = Grading.model_validate({**given, "pore_size": metres if sizes else None})
-    grading = given
-    wrong = [f"grading{''.join(f'.{key}' for key in path)}: {what}"
-             for path, what in grading.problems()]  # fmt: skip
-    if wrong:
-        raise ValueError("\n".join(wrong))
-    return grading
-
-
-def _spans(crop: "Mapping[str, Sequence[str | float]]") -> dict[str, tuple[float, float]]:
-    spans = {}
-    for axis, span in crop.items():
-        ends = [units.parse(end, "m") for end in span]
-        if axis not in ("x", "y", "z") or len(ends) != 2:
-            raise ValueError(f"crop: {axis!r}: {span!r} is not an axis with from and to")
-        spans[axis] = (ends[0], ends[1])
-    return spans

@@ -165,13 +165,24 @@ class ScaffoldSection(Entry):
             yield from self._design_problems(str(self.family))
 
     def _design_problems(self, family: str) -> Iterator[Problem]:
-        if family not in family_names():
-            hint = did_you_mean(family, family_names())
-            yield ("family",), f"{family!r} is not known{hint} ({', '.join(family_names())})"
-            return
         for key in _OF_IMAGES:
             if self._changed(key):
                 yield (key,), "is for images; remove it, or give image for family"
+        for key in ("size", "voxel"):
+            if getattr(self, key) is None:
+                yield (key,), "is missing: a designed scaffold needs it"
+        if self.size is not None and len(self.size) not in (1, 3):
+            yield ("size",), f"{len(self.size)} edges; one is needed, or three"
+        if family in family_names():
+            yield from self._pore_problems(family)
+        else:
+            hint = did_you_mean(family, family_names())
+            yield ("family",), f"{family!r} is not known{hint} ({', '.join(family_names())})"
+        if self.criteria == "enforce":
+            yield from self._criteria_problems()
+
+    def _pore_problems(self, family: str) -> Iterator[Problem]:
+        """Porosity and pore size, each given once; or not at all, where there are no walls."""
         walls = get_family(family).walls
         graded = {key for key in ("porosity", "pore_size") if getattr(self.grading, key, None)}
         for key in ("porosity", "pore_size"):
@@ -182,13 +193,6 @@ class ScaffoldSection(Entry):
                 yield (key,), "is given by the grading as well; keep one of them"
             elif walls and not given and key not in graded:
                 yield (key,), "is missing: a designed scaffold needs it"
-        for key in ("size", "voxel"):
-            if getattr(self, key) is None:
-                yield (key,), "is missing: a designed scaffold needs it"
-        if self.size is not None and len(self.size) not in (1, 3):
-            yield ("size",), f"{len(self.size)} edges; one is needed, or three"
-        if self.criteria == "enforce":
-            yield from self._criteria_problems()
 
     def _criteria_problems(self) -> Iterator[Problem]:
         low, high = PORE_RANGE

@@ -114,6 +114,8 @@ def get_family(name: str, options: Mapping[str, Any] | None = None) -> Family:
     """
     if name not in _FAMILIES:
         raise ValueError(f"family: {name!r} is not known{_near(name, _FAMILIES)}")
+    if options is not None and not isinstance(options, Mapping):
+        raise ValueError(f"options: {options!r} is not a mapping of names to values")
     family = _FAMILIES[name]
     problems = option_problems(name, options or {})
     if problems:

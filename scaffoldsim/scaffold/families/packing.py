@@ -57,8 +57,8 @@ class OpalFCC(Packing):
     """Inverse opal: beads in face-centred cubic order, fused, and leached from the walls.
 
     Each pore opens into its twelve neighbours. At 90 % porosity pores are .76 of the unit cell;
-    above 93.5 % the walls fall into pieces (Zhang, Choi and Xia 2013, Adv Funct Mater 23, "Inverse
-    opal scaffolds for applications in regenerative medicine", is a review).
+    above 93.5 % the walls fall into pieces (Zhang, Choi and Xia 2013, Soft Matter, "Inverse opal
+    scaffolds for applications in regenerative medicine", is a review).
     """
 
     title = "FCC inverse opal"
