@@ -12,6 +12,7 @@ from scaffoldsim import catalogue
 from scaffoldsim.config import load, read_entry
 from scaffoldsim.model.host import cue_multipliers
 from scaffoldsim.scaffold.families import get_family
+from scaffoldsim.scaffold.grid import Grid
 from scaffoldsim.scaffold.morphometry import Morphometry
 from scaffoldsim.scaffold.scaffold import Scaffold
 
@@ -33,45 +34,40 @@ def same_geometry(name: str) -> str:
 
 
 @functools.cache
-def built(name: str, periodic: tuple[bool, bool, bool]) -> Scaffold:
-    return Scaffold.from_section(design(name), periodic)
+def built(name: str, periodic: tuple[bool, bool, bool]) -> tuple[Grid, float, float | None]:
+    """Grid, porosity and mean pore size (um), as the design itself says that it was built."""
+    scaffold = Scaffold.from_section(design(name), periodic)
+    if periodic == QUICKSTART:
+        measured[name] = scaffold.measure()
+    sizes = [note.split()[3] for note in scaffold.notes if note.startswith("Mean pore size")]
+    return scaffold.grid, scaffold.porosity, float(sizes[0]) if sizes else None
 
 
-@functools.cache
-def measured(name: str) -> Morphometry:
-    return built(name, QUICKSTART).measure()
+measured: dict[str, Morphometry] = {}  # once for each geometry, since it takes as long as a design
 
 
 @pytest.mark.parametrize("periodic", [OPEN, QUICKSTART], ids=["open", "periodic"])
 @pytest.mark.parametrize("name", catalogue.names("designs"))
 def test_every_design_is_built_as_it_says(name: str, periodic: tuple[bool, bool, bool]) -> None:
-    section = design(name)
-    scaffold = built(same_geometry(name), periodic)
+    section, geometry = design(name), same_geometry(name)
     assert section.material is not None
-    assert scaffold.grid.periodic == periodic
+    grid, porosity, pore_size = built(geometry, periodic)
+    assert grid.periodic == periodic
     # Rounding to whole periods leaves the box about as large as it says.
-    for asked, got in zip(section.size * (3 // len(section.size)), scaffold.grid.size, strict=True):
+    for asked, got in zip(section.size * (3 // len(section.size)), grid.size, strict=True):
         assert got == pytest.approx(asked, rel=0.08)
     if not get_family(section.family).walls:
-        assert not scaffold.solid.any()
-        return
-    assert scaffold.porosity == pytest.approx(section.porosity, abs=0.002)
-    # The design measures its pores as `measure` does, which takes as long again and is seen below.
-    (note,) = (note for note in scaffold.notes if note.startswith("Mean pore size"))
-    assert float(note.split()[3]) * 1e-6 == pytest.approx(section.pore_size, rel=0.02)
-
-
-@pytest.mark.parametrize("name", catalogue.names("designs"))
-def test_every_design_measures_what_it_says(name: str) -> None:
-    section, morphometry = design(name), measured(same_geometry(name))
-    if not get_family(section.family).walls:
-        assert (morphometry.porosity, morphometry.pore_size_mean_um) == (1, None)
-        assert morphometry.check() == []
-        return
-    assert morphometry.porosity == pytest.approx(section.porosity, abs=0.002)
-    assert morphometry.pore_size_mean_um == pytest.approx(section.pore_size * 1e6, rel=0.02)
-    verdicts = {criterion["verdict"] for criterion in morphometry.to_dict()["criteria"]}
-    assert (verdicts == {"pass"}) == name.endswith("_designed")
+        assert (porosity, pore_size) == (1, None)
+    else:
+        assert porosity == pytest.approx(section.porosity, abs=0.002)
+        assert pore_size == pytest.approx(section.pore_size * 1e6, rel=0.02)
+    if periodic == QUICKSTART:
+        found = measured[geometry]
+        assert found.porosity == pytest.approx(porosity)
+        assert found.pore_size_mean_um == pytest.approx(pore_size, abs=0.1)
+        verdicts = {criterion["verdict"] for criterion in found.to_dict()["criteria"]}
+        kept = {"pass"} if pore_size else set()
+        assert (verdicts == kept) == name.endswith("_designed")
 
 
 def test_arms_of_a_comparison_have_voxels_of_one_size() -> None:

@@ -691,3 +691,66 @@ def test_arms_in_unlike_boxes_are_pointed_out():
     assert "20000 cells in boxes of 4.1 to 13.8 mm3" in note
     (note,) = _unlike([arm(), arm(voxel="25 um")])
     assert "voxels of 20 to 25 um" in note
+
+
+def test_compare_refuses_an_arm_that_cannot_be_built_before_it_runs_any(
+    tmp_path, monkeypatch, capsys
+):
+    (tmp_path / "scaffolds").mkdir()
+    text = "schema: 1\ntitle: t\nfamily: kelvin\nmaterial: bcp\nporosity: 0.92\n"
+    text += "pore_size: 900 um\nsize: 1 mm\nvoxel: 20 um\n"
+    (tmp_path / "scaffolds" / "small.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert main(["compare", "bcp_designed", "small", "--out", "both"]) == 2
+    assert "Kelvin cells: pores of 900 um need a unit cell of" in capsys.readouterr().err
+    assert not (tmp_path / "both").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["list", "familys"], "did you mean 'families'?"),
+        (["list", "families", "--porosity", "ninety"], "'ninety' is not a number"),
+        (["list", "families", "--porosity", "2"], "between 0.02 and 0.995"),
+        (["list", "families", "--voxel", "20 um"], "--porosity and --voxel go with families"),
+        (["list", "materials", "--porosity", "0.9"], "go with families"),
+        (["describe", "kelvin", "--yaml"], "is a family, written in Python"),
+        (["build", "kelvin"], "change the family of one: scaffoldsim build bcp_designed --set"),
+        (["build", "bcp_designed", "--format", "xyz"], "--format xyz is not one of tif"),
+        (["build", "bcp_designed", "--set", "threshold=3"], "threshold: is for images"),
+        (["measure", "scan.tif", "--crop", "x"], "write AXIS=FROM:TO"),
+        (["measure", "scan.tif", "--crop", "x=1 mm:2 mm", "--crop", "x=1 mm:2 mm"], "twice"),
+        (["measure", "scan.tif", "--resample", "0 um"], "--resample 0 um: must be positive"),
+    ],
+)
+def test_wrong_words_about_scaffolds_are_refused(words, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_families_are_listed_and_described(capsys):
+    assert main(["list", "families"]) == 0
+    assert "families  voronoi_foam" in capsys.readouterr().out
+    assert main(["describe", "families/voronoi_foam"]) == 0
+    assert "cells = 27  (8 to 1000)" in capsys.readouterr().out
+
+
+def test_build_writes_what_was_asked_and_measure_reads_it_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    changes = ["--set", "size=1 mm", "--set", "pore_size=350 um", "--set", "voxel=25 um"]
+    assert main(["build", "bcp_designed", *changes, "--out", "b", "--format", "nrrd"]) == 0
+    assert sorted(path.name for path in Path("b").iterdir()) == [
+        "morphometry.json", "scaffold.nrrd", "scaffold.png", "scaffold.stl", "scaffold.tif",
+    ]  # fmt: skip
+    built = json.loads(Path("b/morphometry.json").read_text())
+    assert built["tortuosity_factor"]["x"] > 1
+    capsys.readouterr()
+    assert main(["measure", "b/scaffold.nrrd", "--crop", "x=0 mm:0.5 mm"]) == 0
+    measured = json.loads(capsys.readouterr().out)
+    assert measured["shape"] == [20, 40, 40]
+    assert any("crop" in note.lower() for note in measured["notes"])
+    assert main(["measure", "b/scaffold.stl", "--voxel", "25 um", "--out", "m.json"]) == 0
+    again = json.loads(Path("m.json").read_text())
+    assert again["porosity"] == pytest.approx(built["porosity"], abs=0.005)

@@ -69,12 +69,29 @@ def compare(
         resources(arm, folder)
     for line in _unlike(list(planned.values())):
         print(line, file=sys.stderr)
+    _require_scaffolds(planned)
     done, failures = _execute(planned, seeds, folder, workers, scheduler)
     runs = {name: group for name, group in (stored | done).items() if group}
     if len(runs) > 1:
         _publish(runs, folder, failures)
     if failures:
         raise Failure(FAILED, *failures, "the others are done; the same command tries these again")
+
+
+def _require_scaffolds(planned: dict[str, Config]) -> None:
+    """Build the scaffold of each arm, so that one that cannot be is refused before any is run."""
+    from scaffoldsim.config import ConfigError
+    from scaffoldsim.scaffold.scaffold import Scaffold
+
+    problems = []
+    for arm in planned.values():
+        try:
+            Scaffold.from_section(arm.scaffold, arm.faces.periodic)
+        except ValueError as error:
+            problems += arm.error(("scaffold",), str(error)).problems
+    if problems:
+        with reading_input():
+            raise ConfigError(problems)
 
 
 def _unlike(arms: list[Config]) -> Iterator[str]:

@@ -19,7 +19,7 @@ _FAMILIES = "families"  # written in Python, so they are no files of the catalog
 
 
 def list_entries(
-    kind: str | None = None, /, *, porosity: float | None = None, voxel: Quantity = None
+    kind: str | None = None, /, *, porosity: Quantity = None, voxel: Quantity = None
 ) -> None:
     """List what the catalogue holds, one line each: kind, name, title.
 
@@ -40,16 +40,23 @@ def list_entries(
                 "--porosity and --voxel go with families: "
                 'scaffoldsim list families --porosity 0.92 --voxel "20 um"',
             )
+        share = quantity("--porosity", porosity, "", example="")
         edge = quantity("--voxel", voxel or "20 um", "m", example="um")
         if edge <= 0:
             raise Failure(BAD_INPUT, f"--voxel {voxel}: must be positive, for example '20 um'")
-        rows += families.survey_rows(porosity, edge)
-        if porosity < families.least_porosity():
+        rows += families.survey_rows(share, edge)
+        if share < families.least_porosity():
             print(
                 f"below {families.least_porosity():.2f} criterion C4 is broken: a design needs "
                 "criteria: report",
                 file=sys.stderr,
             )
+    elif kind is not None and kind not in (*catalogue.KINDS, _FAMILIES):
+        hint = catalogue.did_you_mean(kind, [*catalogue.KINDS, _FAMILIES])
+        raise Failure(
+            BAD_INPUT,
+            f"no kind named {kind!r}{hint} (known: {', '.join([*catalogue.KINDS, _FAMILIES])})",
+        )
     elif kind == _FAMILIES:
         rows += families.rows()
     else:
@@ -76,7 +83,13 @@ def describe(name: str, /, *, yaml: Annotated[bool, Parameter(negative="")] = Fa
     """
     with reading_input(name):
         family = families.text(name.removeprefix(f"{_FAMILIES}/"))
-        if family is not None and not yaml:
+        if family is not None and yaml:
+            raise Failure(
+                BAD_INPUT,
+                f"{name!r} is a family, written in Python, and no YAML file; copy a design that "
+                "uses it: scaffoldsim describe bcp_designed --yaml",
+            )
+        if family is not None:
             print(family)
             return
         found = list(_find(name))

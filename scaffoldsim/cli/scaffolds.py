@@ -229,6 +229,8 @@ def _crop(given: list[str] | None) -> dict[str, tuple[float, float]] | None:
     for text in given or []:
         axis, _, span = text.partition("=")
         low, colon, high = span.partition(":")
+        if axis in spans:
+            raise Failure(BAD_INPUT, f"--crop {text}: {axis} is cropped twice")
         if axis not in ("x", "y", "z") or not colon:
             raise Failure(
                 BAD_INPUT, f"--crop {text}: write AXIS=FROM:TO, for example 'x=1 mm:3 mm'"

@@ -255,6 +255,14 @@ def test_more_voxels_than_memory_is_refused_at_once():
         ({"voxel": "20 s"}, "is needed, for example in m"),
         ({"voxel": "20"}, "has no unit"),
         ({"material": "bcq"}, "did you mean 'bcp'"),
+        ({"material": 3}, "material: 3 is neither a name nor a Material"),
+        ({"options": 3}, "options: 3 is not a mapping"),
+        ({"pore_size": 600}, "600 m is longer than 1 m; .* for example '600 um'"),
+        ({"porosity": "ninety"}, "porosity: 'ninety' is not a number"),
+        ({"grading": {"along": "q"}}, "grading.along: 'q'"),
+        ({"porosity": None, "grading": {"along": "z", "porosity": ["a", 0.9]}}, "'a' is not"),
+        ({"grading": {"along": "z", "porosity": [0.9, 0.95]}}, "porosity: is given by the grad"),
+        ({"family": "gel"}, "a gel has no walls"),
     ],
 )
 def test_bad_arguments_are_refused_in_words(change, message):

@@ -22,6 +22,7 @@ from scaffoldsim.scaffold.images.stack import (
     check_claim,
     file_size,
     readable,
+    require_orthogonal,
 )
 
 if TYPE_CHECKING:
@@ -249,7 +250,8 @@ def _in_order(
                 f"{name}: slices face different ways ({frames[0].file.name}, {frame.file.name}); "
                 "leave out what does not belong to the stack"
             )
-    a, b = direction[:3], direction[3:]
+    require_orthogonal(name, [[*direction[:3]], [*direction[3:]]])
+    a, b = _unit(direction[:3]), _unit(direction[3:])
     normal = (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
 
     def place(frame: _Frame, along: tuple[float, ...] = normal) -> float:
@@ -275,6 +277,12 @@ def _in_order(
             "corrected: the volume is sheared."
         )
     return ordered, distance
+
+
+def _unit(vector: tuple[float, ...]) -> tuple[float, ...]:
+    """Of length 1, which the rounding of direction cosines is not; 0 stays 0."""
+    length = math.hypot(*vector) or 1.0
+    return tuple(part / length for part in vector)
 
 
 def _planes(frames: list[_Frame], scaled: bool, first: int, stop: int) -> Iterator[Plane]:

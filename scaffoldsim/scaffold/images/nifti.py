@@ -19,6 +19,7 @@ from scaffoldsim.scaffold.images.stack import (
     orientation,
     readable,
     require_grey,
+    require_orthogonal,
     volume_shape,
 )
 
@@ -103,7 +104,8 @@ def _spacing(file: Path, header: Any, pixdim: Any, length: float, notes: list[st
 
     `pixdim` is that of the file: in `header` nibabel has put other values for impossible ones.
     """
-    x, y, z = (float(edge) * length for edge in pixdim[1:4])
+    # 7 digits are what a float32 holds: 0.02 mm is stored as 0.0199999996
+    x, y, z = (float(f"{float(edge) * length:.7g}") for edge in pixdim[1:4])
     code = int(header["sform_code"])
     if code <= 0 and int(header["qform_code"]) <= 0:
         return x, y, z
@@ -116,5 +118,6 @@ def _spacing(file: Path, header: Any, pixdim: Any, length: float, notes: list[st
             f"{file.name}: says two sizes of its voxels, {in_um((x, y, z))} (pixdim) and "
             f"{in_um((a, b, c))} (affine); correct the header"
         )
+    require_orthogonal(file.name, columns)
     notes += orientation(columns)
     return x, y, z

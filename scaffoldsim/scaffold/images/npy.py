@@ -10,6 +10,10 @@ from scaffoldsim.scaffold.images.raw import RawValues
 from scaffoldsim.scaffold.images.stack import BadImage, Stack, readable, require_grey, volume_shape
 
 KIND = "an .npy array"
+_HEADERS = {  # 3.0 is for names of fields that are not Latin
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 
 def open_npy(file: Path) -> Stack:
@@ -23,12 +27,16 @@ def open_npy(file: Path) -> Stack:
         If it is no .npy file, truncated, or not one volume of bools or numbers.
     """
     with readable(file.name, KIND), file.open("rb") as stream:
-        version = np.lib.format.read_magic(stream)
-        if version == (1, 0):
-            header = np.lib.format.read_array_header_1_0(stream)
-        elif version == (2, 0):
-            header = np.lib.format.read_array_header_2_0(stream)
-        else:  # 3.0 is for names of fields that are not Latin
+        try:
+            version = np.lib.format.read_magic(stream)
+            read = _HEADERS.get(version)
+            header = None if read is None else read(stream)
+        except Exception as error:  # a damaged header is parsed as Python and fails as such
+            raise BadImage(
+                f"{file.name}: cannot be read as {KIND}: its header is damaged; save it again with "
+                "numpy.save"
+            ) from error
+        if header is None:
             raise BadImage(f"{file.name}: is of version {version}; save it with numpy.save")
         shape, fortran, dtype = header
         require_grey(file.name, dtype)

@@ -19,6 +19,7 @@ from scaffoldsim.scaffold.images.stack import (
     file_size,
     orientation,
     readable,
+    require_orthogonal,
     volume_shape,
 )
 
@@ -61,9 +62,9 @@ def open_nrrd(file: Path, unit: float, unit_name: str) -> Stack:
     """
     with readable(file.name, KIND):
         header, end = _header(file)
-        values = _values(file, header, end)
         notes: list[str] = []
-        spacing = _spacing(header, unit, unit_name, notes)
+        values = _values(file, header, end, notes)
+        spacing = _spacing(file, header, unit, unit_name, notes)
         nz, ny, nx = values.counts
         return Stack(
             file.name,
@@ -87,25 +88,50 @@ def _header(file: Path) -> tuple[dict[str, Any], int]:
         start = io.BytesIO(stream.read(_MOST_HEADER))
     if not start.getvalue().startswith(b"NRRD"):
         raise BadImage(f"{file.name}: is no NRRD file")
-    header = nrrd.read_header(start)
+    try:
+        header = nrrd.read_header(start)
+    except ValueError as error:
+        raise _bad_line(file, start.getvalue()) from error
     if "sizes" not in header or "type" not in header or "encoding" not in header:
         raise BadImage(f"{file.name}: is cut off within its header")
     return dict(header), start.tell()
 
 
-def _data_file(file: Path, header: dict[str, Any]) -> Path:
+def _bad_line(file: Path, start: bytes) -> BadImage:
+    """What to say of a header in which pynrrd cannot understand a line."""
+    import nrrd
+
+    magic, *lines = start.split(b"\n\n", 1)[0].decode("ascii", "replace").splitlines()
+    for number, line in enumerate(lines, 2):
+        try:
+            nrrd.read_header([magic, line])
+        except ValueError:
+            return BadImage(f"{file.name}: line {number} of its header is wrong: {line[:60]!r}")
+    return BadImage(f"{file.name}: begins with {magic[:60]!r}; NRRD0001 to NRRD0005 are known")
+
+
+def _data_file(file: Path, header: dict[str, Any], notes: list[str]) -> Path:
     named = header.get("data file", header.get("datafile"))
     if named is None:
         return file
     if file.suffix.lower() != ".nhdr":
         raise BadImage(f"{file.name}: keeps its values in {named!r}; save both as one .nrrd")
-    there = file.parent / str(named)
+    if named in ("", ".", "..") or {"/", "\\", ":"} & {*named}:
+        raise BadImage(
+            f"{file.name}: names {named!r} as the file of its values; only the plain name of one in "
+            "the header's own folder is read: put it there and correct the header"
+        )
+    there = file.parent / named
     if not there.is_file():
-        raise BadImage(f"{file.name}: names {named!r} as the file of its values; it is not there")
+        raise BadImage(
+            f"{file.name}: names {named!r} as the file of its values; there is no such file beside "
+            "the header"
+        )
+    notes.append(f"Values read from {named}, as the header says.")
     return there
 
 
-def _values(file: Path, header: dict[str, Any], end: int) -> RawValues:
+def _values(file: Path, header: dict[str, Any], end: int, notes: list[str]) -> RawValues:
     kind = str(header["type"]).strip().lower()
     if kind not in _TYPE:
         raise BadImage(f"{file.name}: holds values of type {kind}; grey values are needed")
@@ -123,7 +149,7 @@ def _values(file: Path, header: dict[str, Any], end: int) -> RawValues:
     if order is None:
         raise BadImage(f"{file.name}: has endian {header['endian']}; little or big is needed")
     stored = np.dtype(f"{order}{_TYPE[kind]}")
-    data = _data_file(file, header)
+    data = _data_file(file, header, notes)
     start = end if data == file else 0
     lines = int(header.get("line skip", header.get("lineskip", 0)))
     with data.open("rb") as stream:
@@ -149,14 +175,21 @@ def _values(file: Path, header: dict[str, Any], end: int) -> RawValues:
 
 
 def _spacing(
-    header: dict[str, Any], unit: float, unit_name: str, notes: list[str]
+    file: Path, header: dict[str, Any], unit: float, unit_name: str, notes: list[str]
 ) -> Triple | None:
     """Edges of a voxel, m; None if the header does not say."""
     directions, spacings = header.get("space directions"), header.get("spacings")
+    axes = len(header["sizes"])
+    for name, given in (("space directions", directions), ("spacings", spacings)):
+        if given is not None and len(given) != axes:
+            raise BadImage(
+                f"{file.name}: has {len(given)} {name} for {axes} axes; correct the header"
+            )
     if directions is not None:
         columns = [[float(part) for part in row] for row in np.asarray(directions)[:3]]
         edges = [math.hypot(*column) for column in columns]
         units = header.get("space units")
+        require_orthogonal(file.name, columns)
         notes += orientation(columns)
     elif spacings is not None:
         edges = [float(edge) for edge in spacings[:3]]

@@ -135,8 +135,14 @@ def read_image(
     """
     file = _there(path)
     limit = _limit(threshold)
-    if isinstance(smallest_island, bool) or int(smallest_island) != smallest_island:
-        raise ValueError(f"smallest_island: {smallest_island!r} is not a number of voxels")
+    if (
+        isinstance(smallest_island, bool)
+        or int(smallest_island) != smallest_island
+        or smallest_island < 0
+    ):
+        raise ValueError(
+            f"smallest_island: {smallest_island!r} is not a number of voxels; 0 or more is needed"
+        )
     notes: list[str] = []
     kind = _kind(file)
     level: float | None = None
@@ -189,10 +195,22 @@ def image_grid(
 
 
 def _there(path: str | os.PathLike[str]) -> Path:
+    if not os.fspath(path):  # which Path would make the current folder
+        raise BadImage("image: is an empty name; give that of a file, or of a folder of slices")
     file = Path(path)
     if not file.exists():
         raise BadImage(f"image: {file} is not there")
+    _require_plain(file)
     return file
+
+
+def _require_plain(file: Path) -> None:
+    """Refuse pipes, sockets and devices, which may never end, before one is opened."""
+    if not (file.is_file() or file.is_dir()):
+        raise BadImage(
+            f"image: {file} is neither a file nor a folder (a pipe, socket, device or broken "
+            "link); save the image as a file"
+        )
 
 
 def _limit(threshold: float | str) -> float | str:
@@ -258,9 +276,10 @@ def _open(file: Path, kind: str, unit: str) -> Stack:
 
 def _files(folder: Path) -> tuple[list[Path], bool, list[str]]:
     """The files of a folder that make the image, whether they are DICOM, and notes."""
-    every = sorted(
-        each for each in folder.iterdir() if each.is_file() and not each.name.startswith(".")
-    )
+    inside = sorted(each for each in folder.iterdir() if not each.name.startswith("."))
+    for each in inside:
+        _require_plain(each)
+    every = [each for each in inside if each.is_file()]
     slices = slice_files(every)
     others = [each for each in every if each.suffix.lower() not in SLICES]
     dicom = [each for each in others if each.name.upper() != "DICOMDIR" and is_dicom(each)]

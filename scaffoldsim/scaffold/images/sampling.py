@@ -173,7 +173,8 @@ def plan(stack: Stack, voxel: float | None, resample: float | None, crop: Crop |
     Raises
     ------
     BadImage
-        If the size of a voxel is not known, or the crop is empty or outside.
+        If the size of a voxel is not known, the crop is empty or outside, or a voxel wanted is
+        larger than the box that is left.
     TooLarge
         If the grid cannot be numbered.
     """
@@ -184,6 +185,13 @@ def plan(stack: Stack, voxel: float | None, resample: float | None, crop: Crop |
     if not (math.isfinite(new) and new > 0):
         raise BadImage(f"{stack.name}: resample: {new!r} is not a positive length in m")
     counts = [stop - first for first, stop in region]
+    box = [n * edge for n, edge in zip(counts, edges, strict=True)]
+    if resample is not None and new > min(box) * (1 + _ROUNDING):
+        raise BadImage(
+            f"{stack.name}: resample: voxels of {new * 1e6:.6g} um are larger than the box of "
+            f"{' x '.join(f'{edge * 1e3:.4g}' for edge in box)} mm; at most its shortest edge, "
+            f"{min(box) * 1e6:.6g} um, is possible"
+        )
     if max(*edges, new) <= (1 + _ROUNDING) * min(*edges, new):
         return Sampling(region, edges, Grid((counts[0], counts[1], counts[2]), edges[0]), notes)
     sizes = [max(1, round(n * edge / new)) for n, edge in zip(counts, edges, strict=True)]

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ SAME_EDGE = 1.01
 MOST_COMPRESSED = 1100
 
 _ALONG = 0.999  # of 1: an axis that deviates by less than 2.6 degrees runs along a world axis
+_SQUARE = 1e-3  # cosine of the angle of two axes: less is the rounding of a header
 _LOGGERS = ("tifffile", "nibabel.global", "pydicom", "trimesh", "PIL")
 
 
@@ -128,8 +130,13 @@ class Stack:
         if said is not None and not all(math.isfinite(edge) and edge > 0 for edge in said):
             if voxel is None:
                 raise BadImage(
-                    f"{self.name}: names an impossible voxel of {said}; give the voxel yourself"
+                    f"{self.name}: says a voxel is {in_um(said)}, which cannot be; give its edge "
+                    "yourself, as voxel (--voxel), e.g. 20 um"
                 )
+            notes.append(
+                f"The file says a voxel is {in_um(said)}, which cannot be; the one given, "
+                f"{voxel * 1e6:.6g} um, is taken instead."
+            )
             said = None
         if voxel is None:
             if said is None:
@@ -152,6 +159,29 @@ class Stack:
 def in_um(edges: Triple) -> str:
     """Three lengths in words, ``"10 x 10 x 40 um"``."""
     return f"{' x '.join(f'{edge * 1e6:.4g}' for edge in edges)} um"
+
+
+def require_orthogonal(name: str, columns: list[list[float]]) -> None:
+    """Refuse axes that are not at right angles: a sheared volume has no cubes.
+
+    Raises
+    ------
+    BadImage
+        If the cosine of the angle between two axes is more than 10⁻³.
+    """
+    for one, other in combinations(columns, 2):
+        size = math.hypot(*one) * math.hypot(*other)
+        if size > 0 and abs(sum(a * b for a, b in zip(one, other, strict=True))) > _SQUARE * size:
+            raise BadImage(
+                f"{name}: is sheared: axes {in_words(one)} and {in_words(other)} of its header are "
+                "not at right angles; resample it to orthogonal axes first, e.g. in 3D Slicer "
+                "(Resample Scalar Volume)"
+            )
+
+
+def in_words(column: list[float]) -> str:
+    """A vector in words, ``"(0.02, 0, 0)"``."""
+    return f"({', '.join(f'{part:.4g}' for part in column)})"
 
 
 def orientation(columns: list[list[float]]) -> list[str]:
@@ -186,6 +216,11 @@ def volume_shape(name: str, sizes: list[int]) -> tuple[int, int, int]:
         raise BadImage(
             f"{name}: is {' x '.join(map(str, sizes))} voxels; a single volume of three axes is "
             "needed"
+        )
+    if len(sizes) < 2:
+        raise BadImage(
+            f"{name}: has {len(sizes)} {'axis' if len(sizes) == 1 else 'axes'}; a volume of three "
+            "(x, y, z) is needed"
         )
     if any(n < 1 for n in sizes):
         raise BadImage(f"{name}: claims {' x '.join(map(str, sizes))} voxels: it holds none")

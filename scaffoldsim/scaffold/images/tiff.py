@@ -125,7 +125,11 @@ def _volume(file: Path, tiff: TiffFile, complaints: list[str]) -> tuple[int, int
         )
     _require_grey(file, tiff)
     if "C" in axes and shape[axes.index("C")] > 1:
-        raise BadImage(f"{file.name}: has {shape[axes.index('C')]} channels; one is needed")
+        raise BadImage(
+            f"{file.name}: has {shape[axes.index('C')]} channels; one is needed. If they are "
+            "slices, save it with axes ZYX (in Fiji: Image > Properties, swap channels and slices; "
+            "in tifffile: metadata={'axes': 'ZYX'})"
+        )
     if len(shape) < 3 or shape[-3] < 2:
         if complaints:
             raise _damaged(file, tiff, complaints)
