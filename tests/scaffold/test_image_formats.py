@@ -354,6 +354,8 @@ def test_a_header_that_claims_more_than_the_file_is_refused(tmp_path, suffix):
     ("values", "message"),
     [
         (np.zeros((4, 5)), "is one plane, 4 x 5"),
+        (np.zeros(()), "has 0 axes; a volume of three .x, y, z. is needed"),
+        (np.zeros(5), "has 1 axis; a volume of three"),
         (np.zeros((3, 4, 5, 6)), "single volume"),
         (np.zeros((0, 4, 5)), "holds none"),
         (np.zeros((4, 4, 4)), "every voxel has the value 0"),
@@ -388,7 +390,9 @@ def test_impossible_spacings_are_refused(tmp_path, kind, edge):
             data.add_new("PixelSpacing", "DS", [0.02, edge if np.isfinite(edge) else -1])
             data.InstanceNumber, data.PixelData = z, bytes(126)
             data.save_as(file, enforce_file_format=True)
-    with pytest.raises(BadImage, match=r"impossible voxel|give the voxel"):
+    with pytest.raises(
+        BadImage, match=r"says a voxel is .* um, which cannot be; give its edge .*--voxel"
+    ):
         read_image(path, threshold=1500)
 
 

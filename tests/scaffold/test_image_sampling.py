@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import label
 
@@ -60,6 +60,7 @@ def reference(values, spacing, edge, shape):
     order=st.sampled_from([(2, 1, 0), (0, 1, 2)]),
 )
 def test_resampling_is_that_of_a_plain_loop(shape, spacing, edge, order):
+    assume(all(n * step >= edge for n, step in zip(shape, spacing, strict=True)))
     values = np.random.default_rng(sum(shape)).normal(size=shape)
     found, chosen = resampled(values, spacing, edge, order)
     wanted = [max(1, round(n * step / edge)) for n, step in zip(shape, spacing, strict=True)]
@@ -141,9 +142,15 @@ def test_crop_reads_only_its_part(tmp_path, kind, monkeypatch):
         ({"crop": {"x": 3}}, "not a pair"),
         ({"resample": 0.0}, "resample: 0.0 is not a positive length"),
         ({"resample": np.nan}, "resample: nan is not a positive length"),
-        ({"resample": 1e-3}, "every voxel has the value"),
+        (
+            {"resample": 1e-3},
+            "voxels of 1000 um are larger than the box of 0.14 x 0.18 x 0.22 mm; at most .* 140 um",
+        ),
+        ({"resample": 100.0}, "are larger than the box"),
+        ({"resample": 1e-4, "crop": {"z": (0, 8e-5)}}, "box of 0.14 x 0.18 x 0.08 mm; .* 80 um"),
         ({"resample": 1e-9}, "at most"),
         ({"smallest_island": 1.5}, "smallest_island: 1.5 is not a number of voxels"),
+        ({"smallest_island": -1}, "smallest_island: -1 is not .*; 0 or more is needed"),
         ({"smallest_island": 10**6}, "more than any of the .* pieces of solid"),
     ],
 )
@@ -162,6 +169,20 @@ def test_memory_is_asked_for_before_it_is_taken(tmp_path, monkeypatch):
     monkeypatch.setattr(grid, "free_memory", lambda: 12 * 30**3)
     with pytest.raises(TooLarge, match=r"a\.npy: 2.7e\+04 voxels needs about"):
         read_image(path, voxel=VOXEL)
+    image_files.npy(tmp_path, np.arange(30**3).reshape(30, 30, 30))
+    monkeypatch.setattr(grid, "free_memory", lambda: 14.5 * 30**3)
+    assert read_image(path, voxel=VOXEL).solid.any()
+    for cleaned in ({"smallest_island": 5}, {"largest_pore_network": True}):
+        with pytest.raises(TooLarge, match=r"a\.npy: finding pieces in 2.7e\+04 voxels needs"):
+            read_image(path, voxel=VOXEL, **cleaned)
+
+
+def test_the_shortest_edge_is_the_largest_voxel(tmp_path):
+    path = image_files.nrrd_file(tmp_path, np.arange(7 * 9 * 11, dtype=np.uint16).reshape(7, 9, 11))
+    assert read_image(path, resample=7 * VOXEL).solid.shape == (1, 1, 2)
+    assert image_grid(path, resample=7 * VOXEL).shape == (1, 1, 2)
+    with pytest.raises(ValueError, match="larger than the box"):
+        image_grid(path, resample=7.01 * VOXEL)
 
 
 def test_islands_and_networks_against_scipy(tmp_path):

@@ -1,14 +1,17 @@
 """Meshes: voxels against theory and a sum of solid angles, and what is refused."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scaffoldsim.scaffold import grid
 from scaffoldsim.scaffold.export import write_mesh
 from scaffoldsim.scaffold.images import image_grid, read_image, voxelise
-from scaffoldsim.scaffold.images.voxelise import winding
+from scaffoldsim.scaffold.images import mesh as mesh_of_images
 
 VOXEL = 20e-6
 
@@ -28,6 +31,10 @@ def turned(mesh, seed):
     rotation = trimesh.transformations.random_rotation_matrix(np.random.default_rng(seed).random(3))
     mesh.apply_transform(rotation)
     return mesh
+
+
+def winding(vertices, faces, shape):
+    return np.concatenate(list(voxelise.winding(vertices, faces, shape)))
 
 
 def solid_angles(vertices, faces, shape):
@@ -83,6 +90,9 @@ def test_winding_of_chunks_is_that_of_the_whole(monkeypatch):
     mesh = ball(6, (7, 7, 7), 2)
     whole = winding(mesh.vertices, mesh.faces, (14, 14, 14))
     monkeypatch.setattr(voxelise, "_CHUNK", 7)
+    monkeypatch.setattr(voxelise, "_SLAB", 3 * 14 * 14)
+    slabs = list(voxelise.winding(mesh.vertices, mesh.faces, (14, 14, 14)))
+    assert [len(slab) for slab in slabs] == [3, 3, 3, 3, 2]
     np.testing.assert_array_equal(winding(mesh.vertices, mesh.faces, (14, 14, 14)), whole)
     assert set(np.unique(whole)) == {0, 1}
 
@@ -130,10 +140,38 @@ def test_a_cavity_stays_and_a_body_inside_out_is_turned(tmp_path):
     assert any("inside out" in note for note in image.notes)
 
 
+def test_memory_is_asked_for_before_voxels_are_made(tmp_path, monkeypatch):
+    path = save(ball(subdivisions=2), tmp_path / "a.stl")
+    monkeypatch.setattr(grid, "free_memory", lambda: 500e6)
+    monkeypatch.setattr(mesh_of_images, "winding", lambda *_: pytest.fail("was begun"))
+    with pytest.raises(grid.TooLarge, match=r"a\.stl: 5.12e\+08 voxels needs about 1.22 GB"):
+        read_image(path, voxel=1e-6)
+
+
+def test_voxels_are_made_a_slab_at_a_time(tmp_path, monkeypatch):
+    """The peak is the solid, a byte a voxel, and what does not grow with the box."""
+    path = save(ball(subdivisions=2), tmp_path / "a.stl")
+    monkeypatch.setattr(voxelise, "_SLAB", 1 << 16)
+    read_image(path, voxel=VOXEL)  # what is loaded once
+    tracemalloc.start()
+    image = read_image(path, voxel=4e-6)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert image.solid.shape == (200, 200, 200)
+    assert image.solid.mean() == pytest.approx(np.pi / 6, rel=0.05)
+    assert peak < 2 * image.solid.size + 12e6
+
+
 def test_corners_of_no_triangle_do_not_count(tmp_path):
     path = save(ball(), tmp_path / "a.obj")
     path.write_text(path.read_text() + "\nv 9 9 9\n")
     assert read_image(path, voxel=VOXEL).solid.shape == (40, 40, 40)
+
+
+def test_triangles_without_corners_are_refused(tmp_path):
+    (tmp_path / "a.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n")
+    with pytest.raises(ValueError, match=r"a\.obj: has triangles with corners that are not there"):
+        read_image(tmp_path / "a.obj", voxel=VOXEL)
 
 
 def test_bodies_that_touch_are_one(tmp_path):
@@ -207,7 +245,10 @@ def too_large(path):
     ("make", "message"),
     [
         (hole, r"is not closed: [46] open edges; close it"),
-        (overlap, r"overlap or are inside out: at \(.*\) mm the surface winds 2 times"),
+        (
+            overlap,
+            r"overlap or are inside out: at \(.*\) mm the surface winds 2 times, elsewhere 1",
+        ),
         (mixed, "the surface winds -1 times"),
         (one_turned, "face different ways along 3 edges"),
         (flat, "is degenerate: 1 triangles"),

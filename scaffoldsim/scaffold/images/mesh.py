@@ -18,7 +18,9 @@ from scaffoldsim.scaffold.thickness import Bools
 KIND = "a mesh"
 #: Suffixes of meshes.
 MESHES = (".stl", ".obj", ".ply")
-_BYTES_PER_VOXEL = 14
+_BYTES_PER_VOXEL = 2  # at the peak: the solid, and its complement where it is inverted
+_BYTES_PER_TRIANGLE = 700  # measured 600 beyond what reading took
+_BYTES_OF_A_SCAN = 2e8  # a slab of windings, and a chunk of triangles × columns
 _BYTES_PER_BYTE = 30  # of memory, for one of the file: measured 16 (STL) and 29 (binary PLY)
 _TRIANGLE = 50  # bytes, in a binary STL file
 _WHOLE = 1e-3  # of a voxel: a box that is so much larger than whole voxels is one of them
@@ -56,31 +58,35 @@ def read_mesh(
     low, size = vertices.min(axis=0), np.ptp(vertices, axis=0)
     grid, cropped, first = _grids(file.name, size, voxel, unit, crop, notes)
     require_memory(
-        cropped.n_voxels * _BYTES_PER_VOXEL, f"{file.name}: {cropped.n_voxels:.3g} voxels"
+        cropped.n_voxels * _BYTES_PER_VOXEL
+        + faces.shape[0] * _BYTES_PER_TRIANGLE
+        + _BYTES_OF_A_SCAN,
+        f"{file.name}: {cropped.n_voxels:.3g} voxels",
     )
     vertices, faces = _merge(vertices, faces)
     _require_closed(file.name, vertices, faces)
     scaled = (vertices - low) * (unit / voxel) - np.array(first)
-    wound = winding(scaled, faces, cropped.shape)
-    least, most = int(wound.min()), int(wound.max())
-    if least == -1 and most <= 0:
-        np.negative(wound, out=wound)
+    solid = np.zeros(cropped.shape, bool)
+    usual = done = 0  # windings in a body, 1 or (of a mesh that is inside out) -1
+    for wound in winding(scaled, faces, cropped.shape):
+        within = solid[done : done + wound.shape[0]]
+        np.not_equal(wound, 0, out=within)
+        if not usual and within.any():
+            usual = 1 if wound[within][0] > 0 else -1
+        if usual:
+            bad = np.argwhere(within & (wound != usual))
+            if bad.size:
+                where = (bad[0] + np.array([done, 0, 0]) + np.array(first) + 0.5) * voxel
+                raise _crossing(file.name, where + low * unit, int(wound[tuple(bad[0])]), usual)
+        done += wound.shape[0]
+    if usual < 0:
         notes.append("The mesh was inside out: its triangles were turned round.")
-    elif least < 0 or most > 1:
-        bad = np.argwhere((wound < 0) | (wound > 1))[0]
-        where = (bad + np.array(first) + 0.5) * voxel + low * unit
-        raise BadImage(
-            f"{file.name}: crosses itself, or holds bodies that overlap or are inside out: at "
-            f"({', '.join(f'{1e3 * float(part):.4g}' for part in where)}) mm the surface winds "
-            f"{int(wound[tuple(bad)])} times; unite the bodies, e.g. in MeshLab (Filters, "
-            "Remeshing, Mesh Boolean: Union)"
-        )
     box = " x ".join(f"{float(edge) * unit * 1e3:.6g}" for edge in size)
     notes.append(
         f"Mesh of {faces.shape[0]} triangles, coordinates taken as {unit_name}; its box of "
         f"{box} mm was rounded up to {' x '.join(map(str, grid.shape))} voxels, with no margin."
     )
-    return wound > 0, cropped
+    return solid, cropped
 
 
 def mesh_grid(file: Path, *, voxel: float, unit: float, crop: Crop | None) -> Grid:
@@ -98,6 +104,15 @@ def _grids(
     region = crop_region(name, grid.shape, (voxel, voxel, voxel), crop, notes)
     (x, to_x), (y, to_y), (z, to_z) = region
     return grid, Grid((to_x - x, to_y - y, to_z - z), voxel), (x, y, z)
+
+
+def _crossing(name: str, where: Doubles, times: int, usual: int) -> BadImage:
+    return BadImage(
+        f"{name}: crosses itself, or holds bodies that overlap or are inside out: at "
+        f"({', '.join(f'{1e3 * float(part):.4g}' for part in where)}) mm the surface winds {times} "
+        f"times, elsewhere {usual}; unite the bodies, e.g. in MeshLab (Filters, Remeshing, Mesh "
+        "Boolean: Union)"
+    )
 
 
 def _require_closed(name: str, vertices: Doubles, faces: Faces) -> None:
@@ -142,11 +157,16 @@ def _load(file: Path) -> tuple[Doubles, Faces]:
         _check_claim(file, suffix)
         require_memory(file_size(file) * _BYTES_PER_BYTE, f"{file.name}: reading it")
         options = {"skip_materials": True} if suffix == ".obj" else {}
-        loaded = trimesh.load_mesh(file, file_type=suffix[1:], process=False, **options)
+        try:
+            loaded = trimesh.load_mesh(file, file_type=suffix[1:], process=False, **options)
+        except IndexError as error:
+            if suffix == ".obj":  # of other formats trimesh keeps such triangles, or has no header
+                raise _absent_corners(file.name) from error
+            raise
         vertices = np.array(loaded.vertices, np.float64).reshape(-1, 3)
         faces = np.array(loaded.faces, np.int64).reshape(-1, 3)
         if faces.size and not (faces.min() >= 0 and faces.max() < vertices.shape[0]):
-            raise BadImage(f"{file.name}: has triangles with corners that are not there")
+            raise _absent_corners(file.name)
     if faces.size == 0:
         raise BadImage(f"{file.name}: holds no triangles")
     used, faces = np.unique(faces, return_inverse=True)
@@ -154,6 +174,10 @@ def _load(file: Path) -> tuple[Doubles, Faces]:
     if not np.isfinite(vertices).all():
         raise BadImage(f"{file.name}: has corners that are not finite (NaN)")
     return vertices, faces.reshape(-1, 3)
+
+
+def _absent_corners(name: str) -> BadImage:
+    return BadImage(f"{name}: has triangles with corners that are not there; export it again")
 
 
 def _check_claim(file: Path, suffix: str) -> None:

@@ -116,10 +116,11 @@ def _data_file(file: Path, header: dict[str, Any], notes: list[str]) -> Path:
         return file
     if file.suffix.lower() != ".nhdr":
         raise BadImage(f"{file.name}: keeps its values in {named!r}; save both as one .nrrd")
+    named = str(named)
     if named in ("", ".", "..") or {"/", "\\", ":"} & {*named}:
         raise BadImage(
-            f"{file.name}: names {named!r} as the file of its values; only the plain name of one in "
-            "the header's own folder is read: put it there and correct the header"
+            f"{file.name}: names {named!r} as the file of its values; only the plain name of a "
+            "file in the header's own folder is read: put it there and correct the header"
         )
     there = file.parent / named
     if not there.is_file():

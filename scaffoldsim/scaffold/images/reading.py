@@ -27,6 +27,7 @@ from scaffoldsim.scaffold.images.tiff import open_tiff
 from scaffoldsim.scaffold.thickness import Bools
 
 _BYTES_PER_VOXEL = 12
+_BYTES_TO_CLEAN = 15  # per voxel, measured: labels of pieces, beside the solid
 _SUFFIXES = {
     ".tif": "tiff",
     ".tiff": "tiff",
@@ -170,6 +171,10 @@ def read_image(
         solid, level = segment(Values(stack, sampling), limit, invert, notes)
     if invert:
         notes.append("Inverted: solid and pore changed places.")
+    if smallest_island > 1 or largest_pore_network:
+        require_memory(
+            solid.size * _BYTES_TO_CLEAN, f"{file.name}: finding pieces in {solid.size:.3g} voxels"
+        )
     if smallest_island > 1:
         solid = drop_islands(file.name, solid, int(smallest_island), notes)
     if largest_pore_network:

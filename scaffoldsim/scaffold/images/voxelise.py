@@ -10,6 +10,7 @@ no gap and no edge counts twice.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -20,13 +21,16 @@ from scaffoldsim.scaffold.thickness import Ints
 _LATTICE = 29  # bits of a coordinate: products of two differences fit in 63
 _LONGEST = 1 << 26  # voxels along x and y that the lattice still tells apart
 _CHUNK = 1 << 19  # triangles × columns looked at together
+_SLAB = 1 << 22  # voxels wound at once: 16 MB
 
 Doubles = npt.NDArray[np.float64]
 Longs = npt.NDArray[np.int64]
 
 
-def winding(vertices: Doubles, faces: npt.NDArray[np.integer], shape: tuple[int, int, int]) -> Ints:
-    """Winding number of a closed surface round the centre of every voxel.
+def winding(
+    vertices: Doubles, faces: npt.NDArray[np.integer], shape: tuple[int, int, int]
+) -> Iterator[Ints]:
+    """Winding number of a closed surface round the centre of every voxel, slab by slab along x.
 
     Parameters
     ----------
@@ -37,9 +41,9 @@ def winding(vertices: Doubles, faces: npt.NDArray[np.integer], shape: tuple[int,
         Corners of the triangles, counter-clockwise when seen from outside.
     shape : (nx, ny, nz)
 
-    Returns
-    -------
-    ndarray of int32, shape (nx, ny, nz)
+    Yields
+    ------
+    ndarray of int32, shape (some of nx, ny, nz)
         1 inside a body, 0 outside; −1 inside one whose triangles face inwards; others where bodies
         overlap.
 
@@ -47,64 +51,80 @@ def winding(vertices: Doubles, faces: npt.NDArray[np.integer], shape: tuple[int,
     --------
     >>> corners = np.array([[1.0, 1, 1], [5, 1, 1], [1, 5, 1], [1, 1, 5]])
     >>> triangles = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]])
-    >>> winding(corners, triangles, (6, 6, 6)).sum() == 10  # a tetrahedron of 10.67
-    np.True_
+    >>> sum(int(slab.sum()) for slab in winding(corners, triangles, (6, 6, 6)))  # of 10.67
+    10
     """
     nx, ny, nz = shape
-    # Below each voxel of a column: what the crossings there add to the winding.
-    steps = np.zeros((nx, ny, nz), np.int32)
     reach = max(float(np.abs(vertices[:, :2]).max(initial=0)), nx, ny)
     if reach >= _LONGEST:
         raise ValueError(f"vertices: reach {reach:.3g} voxels along x or y; {_LONGEST} is the most")
     fine = 1 << (_LATTICE - int(np.ceil(np.log2(reach + 1))))  # lattice steps in a voxel
     lattice = np.rint(vertices[:, :2] * fine).astype(np.int64)
-    flat = steps.reshape(-1)
-    for at, column, sign in _crossings(vertices[:, 2], lattice, faces, fine, (nx, ny)):
-        k = np.clip(np.ceil(at - 0.5), 0, nz).astype(np.int64)
-        inside = k < nz
-        np.add.at(flat, column[inside] * nz + k[inside], sign[inside])
-    np.cumsum(steps, axis=2, out=steps)
-    return steps
+    scan = _Scan(vertices[:, 2], lattice, faces, fine, (nx, ny))
+    thick = math.ceil(_SLAB / (ny * nz))
+    for low in range(0, nx, thick):
+        high = min(low + thick, nx)
+        # Below each voxel of a column: what the crossings there add to the winding.
+        steps = np.zeros((high - low, ny, nz), np.int32)
+        flat = steps.reshape(-1)
+        for at, column, sign in scan.crossings(low, high):
+            k = np.clip(np.ceil(at - 0.5), 0, nz).astype(np.int64)
+            inside = k < nz
+            np.add.at(flat, column[inside] * nz + k[inside], sign[inside])
+        np.cumsum(steps, axis=2, out=steps)
+        yield steps
 
 
-def _crossings(
-    height: Doubles,
-    lattice: Longs,
-    faces: npt.NDArray[np.integer],
-    fine: int,
-    columns: tuple[int, int],
-) -> Iterator[tuple[Doubles, Longs, Longs]]:
-    """Where lines cross triangles: height (voxels), number of the column, and +1 when entering."""
-    # With its corners in one order, two triangles on the same three points cross at the same height
-    # to the last bit; the sign keeps the turn that the sorting undoes.
-    order = np.argsort(faces, axis=1, kind="stable")
-    corners = np.take_along_axis(faces, order, axis=1)
-    even = ((order[:, 1] - order[:, 0]) % 3 == 1).astype(np.int64) * 2 - 1
-    a, b, c = (lattice[corners[:, i]] for i in range(3))
-    area = _turn(a, b, c)
-    keep = np.flatnonzero(area)  # upright triangles are met by no line
-    half = fine // 2
-    lows = np.minimum(np.minimum(a, b), c)[keep]
-    highs = np.maximum(np.maximum(a, b), c)[keep]
-    # column i runs at half + i · fine
-    first = np.maximum(-((half - lows) // fine), 0)
-    last = np.minimum((highs - half) // fine, np.array(columns) - 1)
-    count = np.maximum(last - first + 1, 0)
-    there = (count > 0).all(axis=1)
-    keep, first, count = keep[there], first[there], count[there]
-    for triangle, i, j in _pairs(first, count):
-        face = keep[triangle]
-        point = np.stack([half + i * fine, half + j * fine], axis=1)
-        pa, pb, pc = a[face], b[face], c[face]
-        size = area[face]
-        turn = np.sign(size)
-        sides = [_side(pb, pc, point), _side(pc, pa, point), _side(pa, pb, point)]
-        met = (sides[0][1] == turn) & (sides[1][1] == turn) & (sides[2][1] == turn)
-        face, size, turn = face[met], size[met].astype(np.float64), turn[met]
-        za, zb, zc = (height[corners[face, n]] for n in range(3))
-        rise = sides[1][0][met] * (zb - za) + sides[2][0][met] * (zc - za)
-        # seen from above a triangle that turns left faces up: there the line leaves
-        yield za + rise / size, i[met] * columns[1] + j[met], -turn * even[face]
+class _Scan:
+    """The triangles that lines through columns of voxels may meet, and where."""
+
+    def __init__(
+        self,
+        height: Doubles,
+        lattice: Longs,
+        faces: npt.NDArray[np.integer],
+        fine: int,
+        columns: tuple[int, int],
+    ) -> None:
+        # With its corners in one order, two triangles on the same three points cross at the same
+        # height to the last bit; the sign keeps the turn that the sorting undoes.
+        order = np.argsort(faces, axis=1, kind="stable")
+        corners = np.take_along_axis(faces, order, axis=1)
+        even = ((order[:, 1] - order[:, 0]) % 3 == 1).astype(np.int64) * 2 - 1
+        a, b, c = (lattice[corners[:, i]] for i in range(3))
+        half = fine // 2
+        # column i runs at half + i · fine
+        first = np.maximum(-((half - np.minimum(np.minimum(a, b), c)) // fine), 0)
+        last = (np.maximum(np.maximum(a, b), c) - half) // fine
+        last = np.minimum(last, np.array(columns) - 1)
+        # upright triangles are met by no line
+        there = (_turn(a, b, c) != 0) & (last >= first).all(axis=1)
+        self.corners, self.even = corners[there], even[there]
+        self.first, self.last = first[there], last[there]
+        self.height, self.lattice, self.fine, self.ny = height, lattice, fine, columns[1]
+
+    def crossings(self, low: int, high: int) -> Iterator[tuple[Doubles, Longs, Longs]]:
+        """Where lines low … high − 1 along x cross triangles.
+
+        Height in voxels, the number of the column, and +1 where a line enters.
+        """
+        here = np.flatnonzero((self.first[:, 0] < high) & (self.last[:, 0] >= low))
+        first, last = self.first[here], self.last[here]
+        first[:, 0] = np.maximum(first[:, 0], low)
+        last[:, 0] = np.minimum(last[:, 0], high - 1)
+        for triangle, i, j in _pairs(first, last - first + 1):
+            face = here[triangle]
+            point = np.stack([i, j], axis=1) * self.fine + self.fine // 2
+            a, b, c = (self.lattice[self.corners[face, n]] for n in range(3))
+            size = _turn(a, b, c)
+            turn = np.sign(size)
+            sides = [_side(b, c, point), _side(c, a, point), _side(a, b, point)]
+            met = (sides[0][1] == turn) & (sides[1][1] == turn) & (sides[2][1] == turn)
+            face, size, turn = face[met], size[met].astype(np.float64), turn[met]
+            za, zb, zc = (self.height[self.corners[face, n]] for n in range(3))
+            rise = sides[1][0][met] * (zb - za) + sides[2][0][met] * (zc - za)
+            # seen from above a triangle that turns left faces up: there the line leaves
+            yield za + rise / size, (i[met] - low) * self.ny + j[met], -turn * self.even[face]
 
 
 def _turn(a: Longs, b: Longs, p: Longs) -> Longs:
