@@ -41,6 +41,8 @@ __all__ = ["Built", "Infeasible", "solve"]
 _PORE_TOLERANCE = 0.02  # of the mean pore size; contract
 _POROSITY_TOLERANCE = 0.002  # contract
 _GOOD = 0.6  # of the tolerances: within this no further correction is tried
+_GOOD_IF_LARGE = 0.9  # where a correction takes seconds
+_LARGE = 3_000_000  # voxels
 _CORRECTIONS = 5
 _BYTES_PER_VOXEL = 56  # field, distances, radii, bits, pieces at the peak of a design, measured
 _UNBROKEN = 0.9999
@@ -206,7 +208,7 @@ def _search(task: _Task, cell: UnitCell, length: float) -> Built:
         laid.append(implicit)
         tried.append((length, built.pore_size))
         best = built if best is None else min(best, built, key=task.error)
-        if task.error(best) <= _GOOD:
+        if task.error(best) <= (_GOOD_IF_LARGE if implicit.grid.n_voxels > _LARGE else _GOOD):
             break
         length = _next_length(tried, task.aim())
     assert best is not None

@@ -247,7 +247,7 @@ def too_large(path):
         (hole, r"is not closed: [46] open edges; close it"),
         (
             overlap,
-            r"overlap or are inside out: at \(.*\) mm the surface winds 2 times, elsewhere 1",
+            r"are inside out: at \(.*\) mm the surface winds 2 times, elsewhere 1",
         ),
         (mixed, "the surface winds -1 times"),
         (one_turned, "face different ways along 3 edges"),

@@ -26,7 +26,7 @@ class Fibres(SkeletonFamily):
 
     Geometry ties the fibre to the pore: at 90 % porosity a fibre is about .21 of the mean pore
     size thick. So the pores of criterion C4, 300 µm and more, need fibres of 60 µm and more, as in
-    a felt or as drawn from a melt. Fibres electrospun from solution, .1 to 10 µm thick (recalled),
+    a felt or as drawn from a melt. Fibres electrospun from solution, .1 to 10 µm thick,
     have pores of .5 to 50 µm at this porosity, which voxels as wide as a cell do not show. Pham,
     Sharma and Mikos 2006, Tissue Engineering 12, "Electrospinning of polymeric nanofibers for
     tissue engineering applications: a review".
