@@ -123,9 +123,14 @@ def measure(
         require_file(out)
     edge, wanted = _edge("--voxel", voxel), _edge("--resample", resample)
     level, spans = _threshold(threshold), _crop(crop)
+    from scaffoldsim.scaffold.images import image_grid
     from scaffoldsim.scaffold.scaffold import Scaffold
 
     with reading_input(str(image)):
+        Scaffold.require_memory_of(
+            image_grid(image, voxel=edge, unit=unit, crop=spans, resample=wanted).n_voxels,
+            transport=True,
+        )
         scaffold = Scaffold.from_image(
             image,
             voxel=edge,

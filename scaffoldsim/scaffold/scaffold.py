@@ -366,10 +366,7 @@ class Scaffold:
             )
         margin = (0, 0, 0) if self._built is None else self._built.margin
         voxels = math.prod(n + 2 * m for n, m in zip(grid.shape, margin, strict=True))
-        require_memory(
-            voxels * (_BYTES_OF_TRANSPORT if transport else _BYTES_OF_MEASURE),
-            f"Measuring {voxels:.3g} voxels",
-        )
+        self.require_memory_of(voxels, transport=transport)
         if self._built is None:
             return measure(
                 self.solid,
@@ -389,6 +386,18 @@ class Scaffold:
             threads=threads,
             transport=transport,
         )
+
+    @staticmethod
+    def require_memory_of(voxels: int, *, transport: bool = False) -> None:
+        """Refuse to measure more voxels than memory lets.
+
+        Raises
+        ------
+        TooLarge
+            With what is needed and what is free.
+        """
+        bytes_per_voxel = _BYTES_OF_TRANSPORT if transport else _BYTES_OF_MEASURE
+        require_memory(voxels * bytes_per_voxel, f"Measuring {voxels:.3g} voxels")
 
     def write(
         self, folder: str | os.PathLike[str], *, formats: Sequence[str] = ("tif", "stl")

@@ -390,7 +390,7 @@ def test_impossible_spacings_are_refused(tmp_path, kind, edge):
             data.add_new("PixelSpacing", "DS", [0.02, edge if np.isfinite(edge) else -1])
             data.InstanceNumber, data.PixelData = z, bytes(126)
             data.save_as(file, enforce_file_format=True)
-    with pytest.raises(BadImage, match="says a voxel is .* um, which cannot be; give its"):
+    with pytest.raises(BadImage, match=r"says a voxel is .* um, which cannot be; give its"):
         read_image(path, threshold=1500)
 
 

@@ -91,6 +91,7 @@ def test_cosines_of_another_length_leave_the_distance_of_slices(tmp_path):
     """Direction cosines that are not of length 1, such as rounded ones, are made so."""
     image = read_image(axes_dicom(tmp_path, 1.01 * turned(30)), threshold=1500)
     assert image.voxel == pytest.approx(VOXEL, rel=1e-6)
+    np.testing.assert_array_equal(image.solid, grey() > 1500)
 
 
 def test_a_float32_spacing_is_the_number_that_was_meant(tmp_path):

@@ -1,5 +1,6 @@
 """Meshes: voxels against theory and a sum of solid angles, and what is refused."""
 
+import re
 import tracemalloc
 
 import numpy as np
@@ -160,6 +161,16 @@ def test_voxels_are_made_a_slab_at_a_time(tmp_path, monkeypatch):
     assert image.solid.shape == (200, 200, 200)
     assert image.solid.mean() == pytest.approx(np.pi / 6, rel=0.05)
     assert peak < 2 * image.solid.size + 12e6
+
+
+def test_the_place_of_a_crossing_is_in_both_bodies(tmp_path, monkeypatch):
+    path = overlap(tmp_path / "a.stl")
+    monkeypatch.setattr(voxelise, "_SLAB", 1)  # one layer of voxels at a time
+    with pytest.raises(ValueError, match="the surface winds 2 times") as caught:
+        read_image(path, voxel=VOXEL)
+    where = np.array(re.search(r"at \((.*)\) mm", str(caught.value))[1].split(", "), float)
+    assert np.linalg.norm(where) < 0.41
+    assert np.linalg.norm(where - [0.3, 0, 0]) < 0.41
 
 
 def test_corners_of_no_triangle_do_not_count(tmp_path):

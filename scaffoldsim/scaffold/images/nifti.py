@@ -118,6 +118,6 @@ def _spacing(file: Path, header: Any, pixdim: Any, length: float, notes: list[st
             f"{file.name}: says two sizes of its voxels, {in_um((x, y, z))} (pixdim) and "
             f"{in_um((a, b, c))} (affine); correct the header"
         )
-    str(file.name, columns)
+    require_orthogonal(file.name, columns)
     notes += orientation(columns)
     return x, y, z
