@@ -346,6 +346,7 @@ def _section(
     adapter, node = TypeAdapter(kind), tree.at(path)
     problems: list[Problem] = []
     section = whole = None
+    torn = False  # whether what is missing may stand in what was taken away
     try:
         section = whole = adapter.validate_python(node)
     except ValidationError as error:
@@ -354,15 +355,16 @@ def _section(
         for depth in (None, 1):
             try:
                 whole = adapter.validate_python(_without(node, path, problems, depth))
-                break
             except ValidationError:
-                pass
+                continue
+            torn = depth is not None
+            break
     named = tuple(problem.key for problem in problems)
     for place, item in _members(whole, ()):
         for key, message in item.problems():
             problem = tree.problem((*path, *place, *key), message)
-            # what is missing may stand in a key that is broken
-            apart = key and not problem.key.startswith(named) and "is missing" not in message
+            apart = key and not problem.key.startswith(named)
+            apart = apart and not (torn and "is missing" in message)
             if apart or not named:
                 problems.append(problem)
     return section, problems

@@ -11,7 +11,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
 
@@ -126,6 +125,8 @@ def _compose(
     drawn: list[tuple[Tile, npt.NDArray[np.uint8]]], out: Path, columns: int, pixels: int
 ) -> None:
     """Place the tiles and their letters, row by row from the top."""
+    import matplotlib as mpl
+
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from PIL import Image
