@@ -126,7 +126,6 @@ def _compose(
 ) -> None:
     """Place the tiles and their letters, row by row from the top."""
     import matplotlib as mpl
-
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from PIL import Image
