@@ -66,7 +66,7 @@ _IMAGE_SIGMA = 2.0
 # smoothed a little they give the Euler number of gyroids within 4 %, of struts within 8 %.
 _BAND = 2.0
 _DISTANCE_SIGMA = 1.5
-_AWAY = 0.75  # mean pore diameters from the faces of an image
+_AWAY = (0.75, 0.5)  # mean pore diameters from the faces of an image, as far as it is large enough
 _CURVED_WALL = 4.0  # voxels: in thinner ones the other side of the wall is felt
 
 
@@ -91,8 +91,8 @@ def measure(
         Edge of a voxel, m.
     periodic : bool or three bools
         Axes that wrap round. Beyond the border of another axis lies no solid; since pores cut by
-        it read larger, sizes are averaged .75 of a mean pore away from it, where the box is large
-        enough (`pore_size_faces` says so).
+        it read larger, sizes are averaged .75 of a mean pore away from it, or half of one, where
+        the box is large enough (`pore_size_faces` says so).
     distance : ndarray of float32, optional
         Signed distance to the wall, m, > 0 in pores, of the shape of the box (without `margin`);
         gives the surface. Without it the surface is that of the voxels, smoothed.
@@ -368,15 +368,18 @@ def _away_from_faces(
     """The margin within which sizes are averaged: beyond it, faces cut pores, which read larger.
 
     At a distance of .75 of the mean `diameter` (voxels) from the faces the mean of a gyroid is
-    within .1 % of that of the endless one. A box too small for it keeps its own margin.
+    within .1 % of that of the endless one, at half of it within 1 %. What is left has to be a pore
+    wide; a box too small for that keeps its own margin.
     """
-    away = math.ceil(_AWAY * diameter)
-    x, y, z = (own if wrap or own else away for own, wrap in zip(margin, wraps, strict=True))
-    kept = (x, y, z)
-    if any(n - 2 * m < diameter for n, m in zip(solid.shape, kept, strict=True)):
-        return margin
-    inside = solid[inner_box(solid.shape, kept)]
-    return margin if inside.all() or not inside.any() else kept
+    for share in _AWAY:
+        away = math.ceil(share * diameter)
+        x, y, z = (own if wrap or own else away for own, wrap in zip(margin, wraps, strict=True))
+        kept = (x, y, z)
+        if all(n - 2 * m >= diameter for n, m in zip(solid.shape, kept, strict=True)):
+            inside = solid[inner_box(solid.shape, kept)]
+            if inside.any() and not inside.all():
+                return kept
+    return margin
 
 
 def _faces_text(

@@ -85,6 +85,13 @@ def test_sizes_of_an_image_are_averaged_away_from_its_faces():
     assert any(f"would read {whole:.1f} um" in note for note in block.notes)
 
 
+def test_in_a_small_box_half_a_pore_has_to_do():
+    design = Scaffold.design("gyroid_net", porosity=0.92, pore_size=6e-4, size=1.6e-3, voxel=2e-5)
+    block = measure(design.solid, voxel=2e-5)
+    assert block.pore_size_mean_um == pytest.approx(design.measure().pore_size_mean_um, rel=0.015)
+    assert block.pore_size_faces.startswith("averaged 340 um and more")
+
+
 def test_a_box_too_small_for_an_inner_region_says_so():
     solid = np.zeros((20, 20, 20), bool)
     solid[10] = True
