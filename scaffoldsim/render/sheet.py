@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from scaffoldsim.render import gl, slices
 from scaffoldsim.render.scene import Scene
-from scaffoldsim.render.still import _FONT, _GREY, RenderResult
+from scaffoldsim.render.still import FONT, GREY, RenderResult
 from scaffoldsim.run.atomic import write_atomic
 from scaffoldsim.solver.inputs import thread_count
 
@@ -136,7 +136,7 @@ def _compose(
     rows = sum(-(-len(block) // columns) for _, block in blocks)
     headings = sum(bool(heading) for heading, _ in blocks)
     width, height = columns * edge, rows * (edge + _TEXT) + headings * _HEADING + 0.05
-    with mpl.rc_context(_FONT):
+    with mpl.rc_context(FONT):
         figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
         FigureCanvasAgg(figure)
         top = height
@@ -156,7 +156,7 @@ def _compose(
                     axes.set_axis_off()
                     lines = (
                         (tile.title, points * 1.1, "#111111", "normal"),
-                        (tile.subtitle, points, _GREY, "normal"),
+                        (tile.subtitle, points, GREY, "normal"),
                         (tile.warning, points, "#111111", "italic"),
                     )
                     for line, (text, size, colour, style) in enumerate(lines):

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _DPI = 200
 #: Share of the width that the legend takes.
 _LEGEND = 0.215
-_GREY = "#555555"
-_FONT: Any = {"font.family": "DejaVu Sans", "font.size": 9, "mathtext.default": "regular"}
+GREY = "#555555"
+FONT: Any = {"font.family": "DejaVu Sans", "font.size": 9, "mathtext.default": "regular"}
 
 Array = npt.NDArray[Any]
 
@@ -258,7 +258,7 @@ def _figure(size: tuple[int, int]) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(_FONT):
+    with mpl.rc_context(FONT):
         figure = Figure(figsize=(size[0] / _DPI, size[1] / _DPI), dpi=_DPI, facecolor="white")
         FigureCanvasAgg(figure)
     return figure
@@ -273,7 +273,7 @@ def save(figure: Figure, out: Path) -> None:
     from scaffoldsim.run.atomic import write_atomic
 
     buffer = io.BytesIO()
-    with mpl.rc_context(_FONT):
+    with mpl.rc_context(FONT):
         figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": "scaffoldsim"})
     write_atomic(out, buffer.getvalue())
 
@@ -286,7 +286,7 @@ def heading(figure: Figure, frame: Frame, *, scale: float) -> None:
         0.025, 0.972, frame.title, fontsize=min(15 * scale, room), weight="bold", va="top",
         color="#111111",
     )  # fmt: skip
-    figure.text(0.025, 0.928, frame.subtitle, fontsize=9.5 * scale, va="top", color=_GREY)
+    figure.text(0.025, 0.928, frame.subtitle, fontsize=9.5 * scale, va="top", color=GREY)
 
 
 def scale_bar(axes: Axes, pixels_per_m: float, frame: Frame, raster_size: tuple[int, int]) -> None:

@@ -33,7 +33,7 @@ from scaffoldsim.scaffold.grid import Grid, require_memory
 from scaffoldsim.scaffold.implicit import Implicit
 from scaffoldsim.scaffold.morphometry import PORE_RANGE, local_thickness, mean_thickness
 from scaffoldsim.scaffold.networks import find_networks
-from scaffoldsim.scaffold.thickness import Bools, Floats
+from scaffoldsim.scaffold.thickness import Bools, Floats, inner_box
 from scaffoldsim.units import format_si
 
 __all__ = ["Built", "Infeasible", "solve"]
@@ -148,7 +148,7 @@ def solve(
     TooLarge
         If there are more voxels than memory.
     """
-    box = Grid(_whole_voxels(size, voxel), voxel, periodic)
+    box = Grid.of_size(size, voxel, periodic)
     porosity, pore_size = _means(porosity, pore_size, grading, box)
     if not 0.02 <= porosity <= 0.995:
         raise Infeasible([f"porosity: {porosity:g} asked; between 0.02 and 0.995 can be designed."])
@@ -230,18 +230,13 @@ def _next_length(tried: list[tuple[float, float]], aim: float) -> float:
     return math.exp(nearest - miss)  # pores grow with their cells
 
 
-def _whole_voxels(size: tuple[float, float, float], voxel: float) -> tuple[int, int, int]:
-    x, y, z = (max(1, round(edge / voxel)) for edge in size)
-    return x, y, z
-
-
 def _lay(task: _Task, length: float, begin: int) -> Implicit:
     """Lay unit cells of `length` over the box: whole voxels, and whole periods where it wraps.
 
     `begin` numbers a place within a voxel, and a way of rounding periodic axes.
     """
     edges = [length * share for share in task.family.cell]
-    shape = list(_whole_voxels(task.size, task.voxel))
+    shape = list(Grid.of_size(task.size, task.voxel).shape)
     repeats = [
         max(1, round(size / edge)) if wraps else 0
         for size, edge, wraps in zip(task.size, edges, task.periodic, strict=True)
@@ -293,9 +288,7 @@ def _build(task: _Task, implicit: Implicit, pore: float) -> Built:
         f"A scaffold of {grid.n_voxels:.3g} voxels",
     )
     outer = implicit.values(margin, task.threads)
-    values = np.ascontiguousarray(
-        outer[tuple(slice(m, m + n) for m, n in zip(margin, grid.shape, strict=True))]
-    )
+    values = np.ascontiguousarray(outer[inner_box(outer.shape, margin)])
     level = level_of(values, task.porosity)
     pore_size = mean_thickness(
         outer >= level,
@@ -312,9 +305,7 @@ def _means(
 ) -> tuple[float, float]:
     """Mean porosity of the box, and mean pore size over its pores; from the profiles, if any."""
     if grading is not None:
-        flat = Graded(grading.along, (0.0,) * NODES)
-        x, y, z = (np.arange(n, dtype=np.float32) + np.float32(0.5) for n in box.shape)
-        at = flat.position((x[:, None, None], y[None, :, None], z[None, None, :]), box)
+        at = Graded(grading.along, (0.0,) * NODES).positions(box)
         positions = np.linspace(0, 1, NODES)
         pores = grading.nodes("porosity")
         sizes = grading.nodes("pore_size")
@@ -437,10 +428,10 @@ def _notes(task: _Task, cell: UnitCell, built: Built, whole: float) -> list[str]
             f"Walls are {wall * 1e6:.0f} um = {wall / task.voxel:.1f} voxels; 2 are advised: "
             "topology and area of the walls are uncertain."
         )
-    loose = find_networks(built.solid, periodic=grid.periodic).sizes()[1:]
     if WHOLE <= whole < _UNBROKEN:
+        pieces = find_networks(built.solid, periodic=grid.periodic).count
         notes.append(
-            f"{1 - whole:.2%} of the solid is loose, in small pieces ({loose.size} with those that "
+            f"{1 - whole:.2%} of the solid is loose, in small pieces ({pieces} with those that "
             "faces cut off): walls are thin for this voxel."
         )
     if whole < WHOLE:
@@ -468,15 +459,12 @@ def _notes(task: _Task, cell: UnitCell, built: Built, whole: float) -> list[str]
 def _profile_note(task: _Task, grading: Grading, built: Built) -> str:
     """The profiles as asked and as built, in fifths of the way from start to end."""
     grid = built.implicit.grid
-    x, y, z = (np.arange(n, dtype=np.float32) + np.float32(0.5) for n in grid.shape)
     assert task.graded is not None
-    at = task.graded.position((x[:, None, None], y[None, :, None], z[None, None, :]), grid)
+    at = task.graded.positions(grid)
     part = np.broadcast_to(np.minimum((at * _PARTS).astype(int), _PARTS - 1), grid.shape)
     outer = built.implicit.values(built.margin, task.threads) >= built.level
-    inner = tuple(slice(m, m + n) for m, n in zip(built.margin, grid.shape, strict=True))
-    sizes = local_thickness(outer, voxel=grid.voxel, periodic=grid.periodic, threads=task.threads)[
-        inner
-    ]
+    sizes = local_thickness(outer, voxel=grid.voxel, periodic=grid.periodic, threads=task.threads)
+    sizes = sizes[inner_box(outer.shape, built.margin)]
     pore = ~built.solid
     share = [float(pore[part == each].mean()) for each in range(_PARTS)]
     size = [float(sizes[(part == each) & pore].mean()) * 1e6 for each in range(_PARTS)]

@@ -94,6 +94,11 @@ class Graded:
         clipped: Floats = np.clip(s, 0, 1).astype(np.float32)
         return clipped
 
+    def positions(self, grid: Grid) -> Floats:
+        """`position` of the voxel centres of a grid, ready to broadcast over it."""
+        x, y, z = (np.arange(n, dtype=np.float32) + np.float32(0.5) for n in grid.shape)
+        return self.position((x[:, None, None], y[None, :, None], z[None, None, :]), grid)
+
     def level(self, position: Floats) -> Floats:
         """What is taken from φ at a position."""
         return self._profile(self.levels, position)

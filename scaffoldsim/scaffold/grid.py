@@ -92,6 +92,23 @@ class Grid:
         object.__setattr__(self, "voxel", as_voxel(self.voxel))
         object.__setattr__(self, "periodic", per_axis(self.periodic))
 
+    @classmethod
+    def of_size(
+        cls,
+        size: tuple[float, float, float],
+        voxel: float,
+        periodic: tuple[bool, bool, bool] = (False, False, False),
+    ) -> "Grid":
+        """The grid whose edges are nearest to `size`, m, with at least one voxel along each.
+
+        Examples
+        --------
+        >>> Grid.of_size((1e-3, 1e-3, 1.01e-3), 2e-5).shape
+        (50, 50, 50)
+        """
+        x, y, z = (max(1, round(edge / voxel)) for edge in size)
+        return cls((x, y, z), voxel, periodic)
+
     @property
     def size(self) -> tuple[float, float, float]:
         """Edges of the box, m."""

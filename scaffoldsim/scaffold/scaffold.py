@@ -209,8 +209,7 @@ class Scaffold:
         material: Material | None,
     ) -> "Scaffold":
         """A gel: open everywhere, with the nearest wall further off than any place in the box."""
-        x, y, z = (max(1, round(edge / voxel)) for edge in size)
-        grid = Grid((x, y, z), voxel, wraps)
+        grid = Grid.of_size(size, voxel, wraps)
         require_memory(9 * grid.n_voxels, f"A gel of {grid.n_voxels:.3g} voxels")
         return cls(
             grid,

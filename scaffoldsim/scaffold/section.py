@@ -32,7 +32,6 @@ _OF_DESIGNS = ("options", "porosity", "pore_size", "size", "grading")
 _OF_IMAGES = (
     "threshold", "invert", "unit", "crop", "resample", "largest_pore_network", "smallest_island",
 )  # fmt: skip
-_OF_MESHES = (".stl", ".obj", ".ply")
 
 
 def _as_list(value: Any) -> Any:
@@ -139,10 +138,8 @@ class ScaffoldSection(Entry):
             from scaffoldsim.scaffold.images import image_grid
 
             return image_grid(self.image, **self.image_options())
-        edges = [float(edge) for edge in self.size or []]
-        voxel = float(self.voxel or 0)
-        x, y, z = (max(1, round(edge / voxel)) for edge in (edges * 3)[:3])
-        return Grid((x, y, z), voxel)
+        x, y, z = ([float(edge) for edge in self.size or []] * 3)[:3]
+        return Grid.of_size((x, y, z), float(self.voxel or 0))
 
     def problems(self) -> Iterator[Problem]:
         """Keys that need each other, and criterion C4."""
@@ -154,7 +151,9 @@ class ScaffoldSection(Entry):
                     yield (key,), "an image has its own; remove this key, or give family for image"
             if self.solid != "binary":
                 yield ("solid",), "is for designs: the voxels of an image are solid or pore"
-            mesh = self.image.lower().endswith(_OF_MESHES)
+            from scaffoldsim.scaffold.images.mesh import MESHES
+
+            mesh = self.image.lower().endswith(MESHES)
             for key in ("threshold", "invert") if mesh else ("unit",):
                 if self._changed(key):
                     what = "has no grey values" if mesh else "has its own spacing"
