@@ -181,15 +181,11 @@ def surface(
     return ((vertices - 0.5) * voxel).astype(np.float32), faces.astype(np.int32)
 
 
-def mesh_volume(distance: Floats, voxel: float) -> float:
-    """Volume (m³) inside the `surface`: Σ a · (b × c) / 6 over its triangles (a, b, c)."""
-    vertices, faces = surface(distance, voxel)
-    a, b, c = (vertices[faces[:, k]].astype(np.float64) for k in range(3))
-    return float((a * np.cross(b, c)).sum() / 6)
+def write_mesh(path: Path, distance: Floats, voxel: float) -> float:
+    """Write the closed surface of the solid as a binary STL file in mm; return its volume, m³.
 
-
-def write_mesh(path: Path, distance: Floats, voxel: float) -> None:
-    """Write the closed surface of the solid as a binary STL file in mm."""
+    That is Σ a · (b × c) / 6 over its triangles (a, b, c).
+    """
     vertices, faces = surface(distance, voxel)
     corners = (vertices * np.float32(1e3))[faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -203,3 +199,5 @@ def write_mesh(path: Path, distance: Floats, voxel: float) -> None:
         stream.write(b"scaffold, mm".ljust(80))
         stream.write(np.uint32(faces.shape[0]).astype("<u4").tobytes())
         stream.write(record.tobytes())
+    a, b, c = (vertices[faces[:, k]].astype(np.float64) for k in range(3))
+    return float((a * np.cross(b, c)).sum() / 6)

@@ -416,17 +416,17 @@ class Scaffold:
         ValueError
             If a format is unknown.
         """
-        from scaffoldsim.scaffold.export import mesh_volume, write_scaffold
+        from scaffoldsim.scaffold.export import write_mesh, write_scaffold
 
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         found = self.measure(transport=True)
         for suffix in formats:
-            if suffix != "stl" or self.solid.any():
-                path = target / f"scaffold.{suffix}"
+            path = target / f"scaffold.{suffix}"
+            if suffix != "stl":
                 write_scaffold(path, self.solid, self.distance, self.grid.voxel)
-            if suffix == "stl" and self.solid.any():
-                held = mesh_volume(self.distance, self.grid.voxel)
+            elif self.solid.any():
+                held = write_mesh(path, self.distance, self.grid.voxel)
                 held /= np.count_nonzero(self.solid) * self.grid.voxel_volume
                 if abs(held - 1) > _MESH_TOLERANCE:
                     found.notes.append(
