@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 
-from scaffoldsim.solver.diffusion import Diffusion
+from scaffoldsim.solver.diffusion import Diffusion, Domain
 
 VOXEL, DIFFUSIVITY, HALF_SATURATION = 2e-5, 2e-9, 0.006  # m, m2/s, mol/m3: oxygen
 UPTAKE = 98e-15 / 3600 / VOXEL**3  # mol/m3/s, one cell in a voxel
@@ -50,11 +50,9 @@ def measure(n: int, threads: int) -> str:
 
     start = time.perf_counter()
     model = Diffusion(
-        pore,
-        voxel=VOXEL,
+        Domain(pore, voxel=VOXEL, periodic=(True, True, False), threads=threads),
         diffusivity=DIFFUSIVITY,
         boundary={"x": "periodic", "y": "periodic", "z-": 0.2, "z+": 0.2},
-        threads=threads,
     )
     setup = time.perf_counter() - start
     kernel = model._grid.kernel

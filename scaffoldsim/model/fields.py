@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaffoldsim.config import Entry, Parameter, Unit
-from scaffoldsim.solver.diffusion import Diffusion
+from scaffoldsim.solver.diffusion import Diffusion, Domain
 
 if TYPE_CHECKING:
     from scaffoldsim.model.cells import Cells
@@ -77,17 +77,19 @@ class Fields:
         self.value: dict[str, NDArray[np.float32]] = {}
         self._solver: dict[str, Diffusion] = {}
         binary = bool(np.all((fraction == 0) | (fraction == 1)))
+        self.domain = Domain(
+            self.open if binary else self.pore,
+            voxel=grid.voxel,
+            periodic=faces.periodic,
+            threads=threads,
+        )
         for name, entry in species.items():
             boundary = _boundary(entry, faces)
             held = [value for value in boundary.values() if isinstance(value, float)]
             start = max(held, default=float(entry.medium))
             self.value[name] = np.where(self.pore > 0, start, 0).astype(np.float32)
             self._solver[name] = Diffusion(
-                self.open if binary else self.pore,
-                voxel=grid.voxel,
-                diffusivity=float(entry.diffusivity),
-                boundary=boundary,
-                threads=threads,
+                self.domain, diffusivity=float(entry.diffusivity), boundary=boundary
             )
 
     def advance(self, cells: "Cells", dt: float) -> None:

@@ -37,7 +37,7 @@ from scaffoldsim.solver.multigrid import Multigrid, wrap
 from scaffoldsim.solver.newton import ConvergenceError, Equation, Newton
 from scaffoldsim.solver.pockets import Pockets
 
-__all__ = ["ConvergenceError", "Diffusion", "Solution", "advance", "steady_state"]
+__all__ = ["ConvergenceError", "Diffusion", "Domain", "Solution", "advance", "steady_state"]
 
 Array = NDArray[Any]
 
@@ -62,30 +62,15 @@ class Solution:
     cycles: int
 
 
-class Diffusion:
-    """One geometry, solved many times.
-
-    The hierarchy and all working arrays are made once; `solve` keeps nothing else from one call
-    to the next, so a solution depends on the arguments alone, bit for bit, for any number of
-    threads.
+class Domain:
+    """The pore of a voxel image, shared by all species that diffuse in it.
 
     Parameters
     ----------
     pore : (nx, ny, nz) bool, or float >= 0 that scales the diffusivity (0 is solid)
     voxel : edge of a voxel, m
-    diffusivity : m2/s, >= 0
-    boundary : mapping of faces; see `steady_state`
+    periodic : three bools, axes whose two faces are one
     threads : OpenMP threads, None for all
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> oxygen = Diffusion(np.ones((20, 20, 20)), voxel=2e-5, diffusivity=2e-9,
-    ...                    boundary={"x": "periodic", "y": "periodic", "z-": 0.2, "z+": 0.2})
-    >>> first = oxygen.solve(0.2, consumption=2.7e-4, half_saturation=0.006)
-    >>> later = oxygen.solve(first.value, consumption=2.8e-4, half_saturation=0.006)
-    >>> bool(later.value.min() < first.value.min())
-    True
     """
 
     def __init__(
@@ -93,21 +78,75 @@ class Diffusion:
         pore: ArrayLike,
         *,
         voxel: float,
-        diffusivity: float,
-        boundary: Mapping[str, Any],
+        periodic: tuple[bool, bool, bool] = (False, False, False),
         threads: int | None = None,
     ) -> None:
-        relative, factor = relative_pore(pore)
-        voxel = positive(voxel, "voxel", "m")
-        diffusivity = positive(diffusivity, "diffusivity", "m2/s", zero=True) * factor
+        self.voxel = positive(voxel, "voxel", "m")
+        self.periodic = periodic
+        self.threads = thread_count(threads)
+        self.version = 0
+        self.update(pore)
+
+    def update(self, pore: ArrayLike) -> None:
+        """Take a changed pore of the same shape."""
+        self.relative, self.factor = relative_pore(pore)
+        self.version += 1
+
+
+class Diffusion:
+    """One species in a `Domain`, solved many times.
+
+    The hierarchy and all working arrays are made once; `solve` keeps nothing else from one call
+    to the next, so a solution depends on the arguments alone, bit for bit, for any number of
+    threads.
+
+    Parameters
+    ----------
+    domain : where it diffuses
+    diffusivity : m2/s, >= 0
+    boundary : mapping of faces; see `steady_state`; its periodic axes are those of the domain
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> domain = Domain(np.ones((20, 20, 20)), voxel=2e-5, periodic=(True, True, False))
+    >>> oxygen = Diffusion(domain, diffusivity=2e-9,
+    ...                    boundary={"x": "periodic", "y": "periodic", "z-": 0.2, "z+": 0.2})
+    >>> first = oxygen.solve(0.2, consumption=2.7e-4, half_saturation=0.006)
+    >>> later = oxygen.solve(first.value, consumption=2.8e-4, half_saturation=0.006)
+    >>> bool(later.value.min() < first.value.min())
+    True
+    """
+
+    def __init__(self, domain: Domain, *, diffusivity: float, boundary: Mapping[str, Any]) -> None:
+        self.domain = domain
         self.boundary = faces.parse(boundary)
+        if self.boundary.periodic != domain.periodic:
+            mine, others = (
+                "".join(a for a, wraps in zip(faces.AXES, wrapped, strict=True) if wraps) or "none"
+                for wrapped in (self.boundary.periodic, domain.periodic)
+            )
+            raise ValueError(
+                f"boundary is periodic along {mine}, the domain along {others}; they must agree."
+            )
+        self._diffusivity = positive(diffusivity, "diffusivity", "m2/s", zero=True)
+        self._version = 0
+        self._refresh()
+
+    def _refresh(self) -> None:
+        domain = self.domain
+        if self._version == domain.version:
+            return
+        self._version = domain.version
+        relative, voxel = domain.relative, domain.voxel
+        diffusivity = self._diffusivity * domain.factor
         self.shape: tuple[int, int, int] = relative.shape
         self._face_k = self.boundary.conductances(relative.astype(np.float64), voxel, diffusivity)
         self._grid = Multigrid(
             relative,
             self.boundary.periodic,
             self._face_k,
-            thread_count(threads),
+            domain.threads,
             linked=diffusivity > 0,
         )
         self._pockets = Pockets(self._grid)
@@ -156,14 +195,19 @@ class Diffusion:
         previous: ArrayLike | None = None,
         dt: float | None = None,
         tolerance: float = 1e-6,
+        out: Array | None = None,
     ) -> Solution:
         """Steady state, or with `dt` one backward-Euler step from `previous`.
 
         Parameters, errors and source as in `steady_state`; in addition
 
+        out : (nx, ny, nz) float32 or float64 that takes the field and becomes `.value`; what it
+            holds in the solid stays
+
         previous : scalar or (nx, ny, nz), mol/m3, the field one `dt` ago
         dt : s; with it a sealed pocket simply keeps its balance
         """
+        self._refresh()
         tolerance = positive(tolerance, "tolerance", "parts of one")
         if not 1e-12 <= tolerance < 1:
             raise ValueError(f"tolerance is {tolerance:g}; it must lie in [1e-12, 1).")
@@ -254,6 +298,9 @@ class Diffusion:
             )
         value = np.empty(self.shape)
         _diffusion.store_field(self._c, 1.0 / scale, self._grid.mask, value)
+        if out is not None:
+            np.copyto(out, value, where=~self._inputs.solid, casting="same_kind")
+            value = out
         return Solution(value, residual, cycles)
 
     def _hold(self, held: Any, values: Any, settled: Any, start: Any, scale: float) -> Any:
@@ -370,9 +417,8 @@ def steady_state(
     >>> round(float(slab.value[20, 0, 0]), 2)
     0.65
     """
-    model = Diffusion(
-        pore, voxel=voxel, diffusivity=diffusivity, boundary=boundary, threads=threads
-    )
+    domain = Domain(pore, voxel=voxel, periodic=faces.parse(boundary).periodic, threads=threads)
+    model = Diffusion(domain, diffusivity=diffusivity, boundary=boundary)
     return model.solve(
         initial,
         consumption=consumption,
@@ -418,9 +464,8 @@ def advance(
     >>> round(float(step.value[0, 0, 0]), 6)
     0.5
     """
-    model = Diffusion(
-        pore, voxel=voxel, diffusivity=diffusivity, boundary=boundary, threads=threads
-    )
+    domain = Domain(pore, voxel=voxel, periodic=faces.parse(boundary).periodic, threads=threads)
+    model = Diffusion(domain, diffusivity=diffusivity, boundary=boundary)
     return model.solve(
         initial,
         consumption=consumption,

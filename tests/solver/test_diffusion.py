@@ -8,6 +8,7 @@ from scipy import ndimage
 from scaffoldsim.solver.diffusion import (
     ConvergenceError,
     Diffusion,
+    Domain,
     advance,
     steady_state,
 )
@@ -87,6 +88,13 @@ CYCLES = {
     "zero order": 6,
     "thin": 5,
 }
+
+
+def species(pore, boundary, threads=None):
+    """A species with the diffusivity of oxygen."""
+    periodic = tuple(boundary.get(axis) == "periodic" for axis in "xyz")
+    domain = Domain(pore, voxel=H, periodic=periodic, threads=threads)
+    return Diffusion(domain, diffusivity=D, boundary=boundary)
 
 
 def scale(boundary, reference):
@@ -178,11 +186,11 @@ def test_bits_do_not_depend_on_threads(case):
 
 @pytest.mark.parametrize("boundary", [ALL_FACES, {"x": "periodic", "y": "periodic", "z-": 0.2}])
 def test_a_solve_remembers_nothing(boundary):
-    used = Diffusion(GYROID, boundary=boundary, threads=1, **UNITS)
+    used = species(GYROID, boundary, threads=1)
     used.solve(0.15, **OXYGEN)
     used.solve(None, decay=1e-3, source=1e-4 * CELLS, fixed=FIXED)
     used.solve(0.1, previous=0.1, dt=60.0, **OXYGEN)
-    fresh = Diffusion(GYROID, boundary=boundary, threads=2, **UNITS)
+    fresh = species(GYROID, boundary, threads=2)
     warm = np.where(GYROID, 0.19 + 0.01 * RNG.random(GYROID.shape), np.nan)
     found, expected = used.solve(warm, **OXYGEN), fresh.solve(warm, **OXYGEN)
     assert found.value.tobytes() == expected.value.tobytes()
@@ -190,7 +198,7 @@ def test_a_solve_remembers_nothing(boundary):
 
 
 def test_backward_euler_step():
-    model = Diffusion(GYROID, boundary={"x-": 0.1}, **UNITS)
+    model = species(GYROID, {"x-": 0.1})
     before = np.where(GYROID, RNG.random(GYROID.shape), np.nan)
     dt = 50.0
     found = model.solve(None, previous=before, dt=dt, decay=1e-3, source=2e-5, tolerance=1e-8)
@@ -212,7 +220,7 @@ def test_backward_euler_step():
 
 
 def test_closed_box_keeps_its_mass():
-    model = Diffusion(GYROID, boundary={"x": "periodic"}, **UNITS)
+    model = species(GYROID, {"x": "periodic"})
     c = np.where(GYROID, RNG.random(GYROID.shape), np.nan)
     total = np.nansum(c)
     for _ in range(5):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scaffoldsim.solver.diffusion import Diffusion, steady_state
+from scaffoldsim.solver.diffusion import Diffusion, Domain, advance, steady_state
 from tests.solver.reference import KM, D, H
 
 GOOD = {"pore": np.ones((4, 4, 4)), "voxel": H, "diffusivity": D, "boundary": {"x-": 0.2}}
@@ -56,19 +56,32 @@ def test_bad_input(change, words):
 @pytest.mark.parametrize(
     ("terms", "words"),
     [
-        ({"dt": 1.0}, "go together"),
-        ({"previous": 0.1}, "go together"),
         ({"dt": 0.0, "previous": 0.1}, "dt is 0.0"),
         ({"dt": 1.0, "previous": -0.1}, "previous is"),
     ],
 )
 def test_bad_step(terms, words):
     with pytest.raises(ValueError, match=words):
-        Diffusion(**GOOD).solve(0.1, **terms)
+        advance(**GOOD, **terms)
+
+
+def species(pore, boundary):
+    return Diffusion(Domain(pore, voxel=H), diffusivity=D, boundary=boundary)
+
+
+@pytest.mark.parametrize("terms", [{"dt": 1.0}, {"previous": 0.1}])
+def test_a_step_needs_both_its_arguments(terms):
+    with pytest.raises(ValueError, match="go together"):
+        species(np.ones((4, 4, 4)), {}).solve(0.1, **terms)
+
+
+def test_axes_of_boundary_and_domain_agree():
+    with pytest.raises(ValueError, match="periodic along x, the domain along none"):
+        species(np.ones((4, 4, 4)), {"x": "periodic"})
 
 
 def test_lists_and_integers_are_accepted():
-    plain = Diffusion([[[1, 1], [1, 0]]], voxel=H, diffusivity=D, boundary={"x-": 1})
+    plain = species([[[1, 1], [1, 0]]], {"x-": 1})
     found = plain.solve([[[0, 0], [0, 0]]], decay=[[[1, 1], [1, 1]]]).value
     assert np.isfinite(found).sum() == 3
     assert "Diffusion((1, 2, 2)" in repr(plain)
