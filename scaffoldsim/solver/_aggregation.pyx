@@ -1,233 +1,234 @@
-"""Compiled construction of the coarse levels: connected blocks, their children and their edges.
+"""Compiled parts of the hierarchy: links, conductances, the pieces of every 2 x 2 x 2 block.
 
-Everything here is serial and visits voxels and rows in ascending order, so the hierarchy is a
-pure function of the geometry. `scaffoldsim.solver.multigrid` names, checks and documents it.
-Voxel arrays carry a ghost layer; a ghost of a periodic axis repeats the opposite layer, any other
-ghost reads as solid.
+Everything here is local to a voxel or a block, so the hierarchy is a pure function of the geometry
+for any number of threads. Arrays carry a ghost layer; a ghost of a periodic axis repeats the
+opposite layer, any other ghost reads as solid. `scaffoldsim.solver.levels` names the arrays.
 """
 
+from cython.parallel cimport prange
 
-cdef inline int find(int* root, int v) noexcept nogil:
-    # Path halving keeps the trees flat without a second array.
-    while root[v] != v:
-        root[v] = root[root[v]]
-        v = root[v]
-    return v
-
-
-cdef inline void join(int* root, int a, int b) noexcept nogil:
-    cdef int ra = find(root, a)
-    cdef int rb = find(root, b)
-    if ra < rb:
-        root[rb] = ra
-    elif rb < ra:
-        root[ra] = rb
+cdef enum:
+    NOTHING = 0      # no row here
+    MAIN = 1         # belongs to the row that its block has on the next grid
+    ENDS = 255       # has no link: nothing is left to exchange with
 
 
-def label_voxels(const unsigned char[:, :, ::1] mask, int shift,
-                 bint px, bint py, bint pz, int[:, :, ::1] root):
-    """Root = smallest flat index of the pore voxels joined to it inside blocks of 2**shift."""
-    cdef int nx = mask.shape[0] - 2, ny = mask.shape[1] - 2, nz = mask.shape[2] - 2
-    cdef int sy = nz + 2, sx = (nz + 2) * (ny + 2)
-    cdef int x, y, z, v
-    cdef const unsigned char* m = &mask[0, 0, 0]
-    cdef int* r = &root[0, 0, 0]
+def count_links(const unsigned char[:, :, ::1] mask, unsigned char[:, :, ::1] links, int threads):
+    """Pore neighbours of every pore voxel."""
+    cdef int nx = mask.shape[0] - 2, ny = mask.shape[1] - 2, nz = mask.shape[2] - 2, x, y, z
     with nogil:
-        for v in range(sx * (nx + 2)):
-            r[v] = -1
-        for x in range(1, nx + 1):
+        for x in prange(1, nx + 1, num_threads=threads, schedule="static"):
             for y in range(1, ny + 1):
                 for z in range(1, nz + 1):
-                    v = x * sx + y * sy + z
-                    if m[v]:
-                        r[v] = v
-        for x in range(1, nx + 1):
-            for y in range(1, ny + 1):
-                for z in range(1, nz + 1):
-                    v = x * sx + y * sy + z
-                    if not m[v]:
-                        continue
-                    if z < nz:
-                        if m[v + 1] and (z >> shift) == ((z - 1) >> shift):
-                            join(r, v, v + 1)
-                    elif pz and m[v + 1 - nz] and ((nz - 1) >> shift) == 0:
-                        join(r, v, v + 1 - nz)
-                    if y < ny:
-                        if m[v + sy] and (y >> shift) == ((y - 1) >> shift):
-                            join(r, v, v + sy)
-                    elif py and m[v + (1 - ny) * sy] and ((ny - 1) >> shift) == 0:
-                        join(r, v, v + (1 - ny) * sy)
-                    if x < nx:
-                        if m[v + sx] and (x >> shift) == ((x - 1) >> shift):
-                            join(r, v, v + sx)
-                    elif px and m[v + (1 - nx) * sx] and ((nx - 1) >> shift) == 0:
-                        join(r, v, v + (1 - nx) * sx)
-        for v in range(sx * (nx + 2)):
-            if r[v] >= 0:
-                r[v] = find(r, v)
+                    links[x, y, z] = mask[x, y, z] * (
+                        mask[x - 1, y, z] + mask[x + 1, y, z] + mask[x, y - 1, z]
+                        + mask[x, y + 1, z] + mask[x, y, z - 1] + mask[x, y, z + 1])
 
 
-def number_voxels(const int[:, :, ::1] root, const unsigned char[:, :, ::1] links,
-                  const unsigned char[::1] cx, const unsigned char[::1] cy,
-                  const unsigned char[::1] cz, int colours, int[:, :, ::1] row,
-                  int[::1] start):
-    """Rows of the first coarse level, sorted by colour of the block, then by root.
+cdef inline float harmonic(double a, double b) noexcept nogil:
+    return <float>(2 * a * (b / (a + b))) if a > 0 and b > 0 else 0
 
-    A voxel without any link is left out (row -1): the finest level solves it exactly.
-    """
-    cdef int nx = root.shape[0] - 2, ny = root.shape[1] - 2, nz = root.shape[2] - 2
-    cdef int x, y, z, r, c
-    cdef int n[4]
-    cdef int k[4]
-    cdef Py_ssize_t sy = nz + 2, sx = (nz + 2) * (ny + 2), v
-    cdef const int* root_ = &root[0, 0, 0]
-    cdef int* row_ = &row[0, 0, 0]
+
+def conductances(const double[:, :, ::1] pore, list k, int threads):
+    """Harmonic conductance of the lower face of every voxel, and of the last upper ones."""
+    cdef float[:, :, ::1] kx = k[0], ky = k[1], kz = k[2]
+    cdef int nx = pore.shape[0] - 2, ny = pore.shape[1] - 2, nz = pore.shape[2] - 2, x, y, z
     with nogil:
-        for c in range(4):
-            n[c] = 0
-        for x in range(nx):
-            for y in range(ny):
-                for z in range(nz):
-                    v = (x + 1) * sx + (y + 1) * sy + z + 1
-                    if root_[v] == v and links[x + 1, y + 1, z + 1]:
-                        n[(cx[x >> 1] + cy[y >> 1] + cz[z >> 1]) % colours] += 1
-        k[0] = 0
-        for c in range(1, 4):
-            k[c] = k[c - 1] + n[c - 1]
-        for c in range(4):
-            start[c] = k[c]
-        for v in range(sx * (nx + 2)):
-            row_[v] = -1
-        for x in range(nx):
-            for y in range(ny):
-                for z in range(nz):
-                    v = (x + 1) * sx + (y + 1) * sy + z + 1
-                    r = root_[v]
-                    if r < 0 or not links[x + 1, y + 1, z + 1]:
-                        continue
-                    if r == v:
-                        c = (cx[x >> 1] + cy[y >> 1] + cz[z >> 1]) % colours
-                        row_[v] = k[c]
-                        k[c] += 1
-                    else:
-                        row_[v] = row_[r]
+        for x in prange(1, nx + 2, num_threads=threads, schedule="static"):
+            for y in range(1, ny + 2):
+                for z in range(1, nz + 2):
+                    kx[x, y, z] = harmonic(pore[x - 1, y, z], pore[x, y, z])
+                    ky[x, y, z] = harmonic(pore[x, y - 1, z], pore[x, y, z])
+                    kz[x, y, z] = harmonic(pore[x, y, z - 1], pore[x, y, z])
 
 
-def gather_children(const int[::1] row, int[::1] start, int[::1] child):
-    """Counting sort: the members of row i are child[start[i]:start[i + 1]], ascending.
+cdef struct Block:
+    Py_ssize_t at[8]     # flat indices of the members
+    bint there[8]        # whether there is a row
+    bint linked[8]
+    bint joined[3][8]    # whether member i is linked to member i - bit of the axis
 
-    `start` has one entry more than there are rows; a member with row -1 belongs to none.
+
+cdef inline void label(const Block* block, unsigned char* part) noexcept nogil:
+    """part = 1 for the members of the largest connected piece, 2 and on for the others."""
+    cdef int piece[8]
+    cdef int size[8]
+    cdef int rank[8]
+    cdef int i, j, axis, sweep, a, next_, best
+    cdef bint changed = True
+    for i in range(8):
+        piece[i] = i
+        size[i] = 0
+        rank[i] = 0
+    while changed:
+        changed = False
+        for axis in range(3):
+            for i in range(8):
+                if block.joined[axis][i]:
+                    j = i & ~(1 << axis)
+                    a = min(piece[i], piece[j])
+                    if piece[i] != a or piece[j] != a:
+                        piece[i] = a
+                        piece[j] = a
+                        changed = True
+    for i in range(8):
+        if block.linked[i]:
+            size[piece[i]] += 1
+    for next_ in range(1, 9):
+        best = -1
+        for i in range(8):
+            if size[i] > 0 and rank[i] == 0 and (best < 0 or size[i] > size[best]):
+                best = i
+        if best < 0:
+            break
+        rank[best] = next_
+    for i in range(8):
+        if block.there[i]:
+            part[block.at[i]] = rank[piece[i]] if block.linked[i] else ENDS
+
+
+def label_blocks(const unsigned char[:, :, ::1] mask, const unsigned char[:, :, ::1] links,
+                 list k, const unsigned char[:, :, ::1] loose, tuple shape, tuple periodic,
+                 unsigned char[:, :, ::1] part, int threads):
+    """Pieces of every 2 x 2 x 2 block by the links on the grid.
+
+    Where `k` is empty a link joins pore neighbours of `mask`, else it is a conductance above
+    zero; `loose` (empty if there are none) marks rows with links off the grid, and `mask` where
+    rows are.
     """
-    cdef Py_ssize_t i, rows = start.shape[0] - 1
-    cdef int total = 0, count
+    cdef int nx = shape[0], ny = shape[1], nz = shape[2], bx = (nx + 1) // 2
+    cdef int ring = ((1 if periodic[0] and nx == 2 else 0) | (2 if periodic[1] and ny == 2 else 0)
+                     | (4 if periodic[2] and nz == 2 else 0))
+    cdef int x, y
+    cdef bint unit = len(k) == 0
+    cdef const float* ks[3]
+    cdef const float[:, :, ::1] view
+    cdef int axis
+    cdef const unsigned char* loose_ = &loose[0, 0, 0] if loose.shape[0] else NULL
+    cdef const unsigned char* links_ = &links[0, 0, 0] if unit else NULL
+    for axis in range(3):
+        ks[axis] = NULL
+        if not unit:
+            view = k[axis]
+            ks[axis] = &view[0, 0, 0]
     with nogil:
-        for i in range(rows + 1):
-            start[i] = 0
-        for i in range(row.shape[0]):
-            if row[i] >= 0:
-                start[row[i]] += 1
-        for i in range(rows + 1):
-            count = start[i]
-            start[i] = total
-            total += count
-        for i in range(row.shape[0]):
-            if row[i] >= 0:
-                child[start[row[i]]] = <int>i
-                start[row[i]] += 1
-        for i in range(rows, 0, -1):
-            start[i] = start[i - 1]
-        start[0] = 0
+        for x in prange(bx, num_threads=threads, schedule="static"):
+            for y in range((ny + 1) // 2):
+                label_row(&mask[0, 0, 0], links_, ks, loose_, unit, nx, ny, nz, ring, x, y,
+                          &part[0, 0, 0])
 
 
-def join_voxels(const int[:, :, ::1] row, const float[:, :, ::1] kx, const float[:, :, ::1] ky,
-                const float[:, :, ::1] kz, const int[::1] start, const int[::1] child,
-                float scale, int[::1] mark, int[::1] ptr, int[::1] idx, float[::1] val):
-    """Edges between the first coarse rows; with an empty `idx` only their number goes to `ptr`.
-
-    `kx` and its fellows are empty on a binary mask, where every link has conductance one.
-    """
-    cdef Py_ssize_t sy = row.shape[2], sx = row.shape[2] * row.shape[1], v, p
-    cdef Py_ssize_t rows = start.shape[0] - 1
-    cdef int i, j, d, first, end = 0
-    cdef bint unit = kx.shape[0] == 0, fill = idx.shape[0] > 0
-    cdef const int* r = &row[0, 0, 0]
-    cdef const float* k[3]
+cdef void label_row(const unsigned char* mask, const unsigned char* links, const float** k,
+                    const unsigned char* loose, bint unit, int nx, int ny, int nz, int ring,
+                    int bx, int by, unsigned char* part) noexcept nogil:
+    cdef Py_ssize_t sy = nz + 2, sx = (nz + 2) * (ny + 2), at, low, base
     cdef Py_ssize_t step[3]
-    cdef Py_ssize_t away
-    cdef int side
-    cdef float weight
-    if not unit:
-        k[0] = &kx[0, 0, 0]
-        k[1] = &ky[0, 0, 0]
-        k[2] = &kz[0, 0, 0]
-    step[0] = sx
-    step[1] = sy
-    step[2] = 1
+    cdef int bz, i, axis, x, y, z, cut
+    cdef Block block
+    step[0], step[1], step[2] = sx, sy, 1
+    for bz in range((nz + 1) // 2):
+        base = (2 * bx + 1) * sx + (2 * by + 1) * sy + 2 * bz + 1
+        cut = 0
+        for i in range(8):
+            x = 2 * bx + (i & 1)
+            y = 2 * by + ((i >> 1) & 1)
+            z = 2 * bz + (i >> 2)
+            at = base + (i & 1) * sx + ((i >> 1) & 1) * sy + (i >> 2)
+            block.at[i] = at
+            block.there[i] = x < nx and y < ny and z < nz
+            if block.there[i]:
+                block.there[i] = mask[at] != 0
+            block.linked[i] = False
+            if not block.there[i]:
+                cut += 1
+                continue
+            if unit:
+                block.linked[i] = links[at] > 0
+            else:
+                for axis in range(3):
+                    if k[axis][at] > 0 or k[axis][at + step[axis]] > 0:
+                        block.linked[i] = True
+                if loose != NULL and loose[at]:
+                    block.linked[i] = True
+        if unit and cut == 0 and links[base] > 0:
+            for i in range(8):
+                part[block.at[i]] = MAIN
+            continue
+        if cut == 8:
+            continue
+        for axis in range(3):
+            for i in range(8):
+                block.joined[axis][i] = False
+                if i & (1 << axis) and block.there[i] and block.there[i & ~(1 << axis)]:
+                    at = block.at[i]
+                    low = at - step[axis]
+                    if unit:
+                        block.joined[axis][i] = links[at] > 0 and links[low] > 0
+                    else:
+                        block.joined[axis][i] = k[axis][at] > 0 or (
+                            ring & (1 << axis) and k[axis][low] > 0)
+        label(&block, part)
+
+
+def join_blocks(list k, const unsigned char[:, :, ::1] part, tuple shape, tuple periodic,
+                unsigned char[:, :, ::1] mask, list out, int threads):
+    """Which blocks have a row, and the conductance of their lower faces: half the sum over the
+    links they hold.
+
+    Only links between MAIN members count; the ghosts of `part` must be filled. An axis along which
+    the blocks do not wrap gets zero on its first face.
+    """
+    cdef int nx = shape[0], ny = shape[1], nz = shape[2], axis
+    cdef int bx = (nx + 1) // 2, by = (ny + 1) // 2, bz = (nz + 1) // 2, x, y, z
+    cdef bint unit = len(k) == 0
+    cdef const float[:, :, ::1] view
+    cdef const float *fine = NULL
+    cdef float[:, :, ::1] coarse
+    cdef bint wraps
+    cdef int skip
+    for axis in range(3):
+        coarse = out[axis]
+        if not unit:
+            view = k[axis]
+            fine = &view[0, 0, 0]
+        skip = not periodic[axis] or (shape[axis] + 1) // 2 == 1
+        with nogil:
+            for x in prange(bx, num_threads=threads, schedule="static"):
+                for y in range(by):
+                    for z in range(bz):
+                        if skip and (x if axis == 0 else y if axis == 1 else z) == 0:
+                            coarse[x + 1, y + 1, z + 1] = 0
+                        else:
+                            coarse[x + 1, y + 1, z + 1] = face(
+                                fine, &part[0, 0, 0], axis, nx, ny, nz, x, y, z)
     with nogil:
-        for i in range(rows):
-            mark[i] = -1
-        for i in range(rows):
-            first = end
-            ptr[i] = end
-            for p in range(start[i], start[i + 1]):
-                v = child[p]
-                for d in range(3):
-                    for side in range(2):
-                        away = v + step[d] if side else v - step[d]
-                        j = r[away]
-                        if j < 0 or j == i:
-                            continue
-                        if mark[j] < first:
-                            mark[j] = end
-                            if fill:
-                                idx[end] = j
-                                val[end] = 0.0
-                            end += 1
-                        if fill:
-                            weight = 1.0 if unit else k[d][away if side else v]
-                            val[mark[j]] += scale * weight
-        ptr[rows] = end
+        for x in prange(nx, num_threads=threads, schedule="static"):
+            for y in range(ny):
+                for z in range(nz):
+                    if part[x + 1, y + 1, z + 1] == MAIN:
+                        mask[1 + (x >> 1), 1 + (y >> 1), 1 + (z >> 1)] = 1
 
 
-def label_rows(const int[::1] ptr, const int[::1] idx, const long long[::1] block, int[::1] root):
-    """Root = smallest row joined to it inside its block; -1 for a row without edges."""
-    cdef int i, p, n = <int>block.shape[0]
-    with nogil:
-        for i in range(n):
-            root[i] = i if ptr[i + 1] > ptr[i] else -1
-        for i in range(n):
-            for p in range(ptr[i], ptr[i + 1]):
-                if idx[p] > i and block[idx[p]] == block[i]:
-                    join(&root[0], i, idx[p])
-        for i in range(n):
-            if root[i] >= 0:
-                root[i] = find(&root[0], i)
-
-
-def join_rows(const int[::1] row, const int[::1] fine_ptr, const int[::1] fine_idx,
-              const float[::1] fine_val, const int[::1] start, const int[::1] child, float scale,
-              int[::1] mark, int[::1] ptr, int[::1] idx, float[::1] val):
-    """Edges between coarse rows; with an empty `idx` only their number goes to `ptr`."""
-    cdef Py_ssize_t rows = start.shape[0] - 1, p, q
-    cdef int i, j, first, end = 0
-    cdef bint fill = idx.shape[0] > 0
-    with nogil:
-        for i in range(rows):
-            mark[i] = -1
-        for i in range(rows):
-            first = end
-            ptr[i] = end
-            for p in range(start[i], start[i + 1]):
-                for q in range(fine_ptr[child[p]], fine_ptr[child[p] + 1]):
-                    j = row[fine_idx[q]]
-                    if j == i:
-                        continue
-                    if mark[j] < first:
-                        mark[j] = end
-                        if fill:
-                            idx[end] = j
-                            val[end] = 0.0
-                        end += 1
-                    if fill:
-                        val[mark[j]] += scale * fine_val[q]
-        ptr[rows] = end
+cdef inline float face(const float* k, const unsigned char* part, int axis, int nx, int ny,
+                       int nz, int bx, int by, int bz) noexcept nogil:
+    cdef Py_ssize_t sy = nz + 2, sx = (nz + 2) * (ny + 2), step, at
+    cdef Py_ssize_t base = (2 * bx + 1) * sx + (2 * by + 1) * sy + 2 * bz + 1
+    cdef float sum_ = 0
+    cdef int i, j
+    cdef Py_ssize_t along, across
+    cdef bint more, wider
+    if axis == 0:
+        step, along, across = sx, sy, 1
+        more, wider = 2 * by + 1 < ny, 2 * bz + 1 < nz
+    elif axis == 1:
+        step, along, across = sy, sx, 1
+        more, wider = 2 * bx + 1 < nx, 2 * bz + 1 < nz
+    else:
+        step, along, across = 1, sx, sy
+        more, wider = 2 * bx + 1 < nx, 2 * by + 1 < ny
+    for i in range(2 if more else 1):
+        for j in range(2 if wider else 1):
+            at = base + i * along + j * across
+            if part[at] == MAIN and part[at - step] == MAIN:
+                sum_ += k[at] if k != NULL else 1
+    return <float>0.5 * sum_

@@ -1,367 +1,310 @@
-"""Compiled kernels of the reaction-diffusion solver: smoother, transfers, cycle, residual.
+"""Compiled kernels of the reaction-diffusion equation, on the levels of `_cycle`.
 
 `scaffoldsim.solver.multigrid.Multigrid` owns the arrays, names and checks them; the class here
-holds pointers to them. Every field carries one ghost layer: zero on a closed or held face, the
-opposite layer on a periodic axis. Corrections are single precision; the iterate and the residual
-that decides convergence are double. Sums run plane by plane, so no result depends on the number
-of threads; red-black and coloured sweeps only ever read what the same half-sweep does not write.
+holds pointers to them. Corrections are single precision; the iterate and the residual that decides
+convergence are double. Sums run plane by plane, so no result depends on the number of threads.
 """
 
 import numpy as np
 
-from cython.parallel cimport prange
+from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
-cdef inline void wrap_plane(const Grid* g, real* c, int x) noexcept nogil:
-    # The y and z ghosts of plane x; only the thread that owns the plane reads them.
-    cdef Py_ssize_t o = x * g.sx
-    cdef int y
-    if g.pz:
-        for y in range(1, g.ny + 1):
-            c[o + y * g.sy] = c[o + y * g.sy + g.nz]
-            c[o + y * g.sy + g.nz + 1] = c[o + y * g.sy + 1]
-    if g.py:
-        memcpy(c + o, c + o + g.ny * g.sy, g.sy * sizeof(real))
-        memcpy(c + o + (g.ny + 1) * g.sy, c + o + g.sy, g.sy * sizeof(real))
+from scaffoldsim.solver._cycle cimport (
+    BLANK, LEVELS, SERIAL, Grid, defect_row, real, restrict_slope, smooth, visit, wrap_all,
+    wrap_ends, wrap_plane,
+)
+
+cdef enum:
+    TERMS = 7        # rows of double scratch per thread
 
 
-cdef inline void wrap_ends(const Grid* g, real* c) noexcept nogil:
-    if g.px:
-        memcpy(c, c + g.nx * g.sx, g.sx * sizeof(real))
-        memcpy(c + (g.nx + 1) * g.sx, c + g.sx, g.sx * sizeof(real))
+# ------------------------------------------------------------------------------------ the equation
+cdef Term as_term(tuple term):
+    """(array or None, factor, constant); the array is (nx, ny, nz), single or double."""
+    cdef Term out
+    cdef const float[:, :, ::1] single
+    cdef const double[:, :, ::1] full
+    array, out.factor, out.constant = term
+    out.single = NULL
+    out.full = NULL
+    if array is not None and array.dtype == np.float32:
+        single = array
+        out.single = &single[0, 0, 0]
+    elif array is not None:
+        full = array
+        out.full = &full[0, 0, 0]
+    return out
 
 
-cdef inline void relax_plane(const Grid* g, float* c, const float* b, int colour, bint blank,
-                             int x) noexcept nogil:
-    cdef int y, odd
-    cdef Py_ssize_t o
+cdef inline const double* evaluate(const Term* term, Py_ssize_t at, double* row,
+                                   int n) noexcept nogil:
+    """One row of a term; a row without an array was filled by `constants`."""
+    if term.single != NULL:
+        row_term_single(row, term.single + at, term.factor, term.constant, n)
+    elif term.full != NULL:
+        row_term(row, term.full + at, term.factor, term.constant, n)
+    return row
+
+
+cdef inline void constants(const Term* terms, double* scratch, int n, int width) noexcept nogil:
+    cdef int i
+    for i in range(TERMS):
+        row_fill(scratch + i * width, terms[i].constant if i < 4 else 0.0, n)
+
+
+cdef inline bint face_rows(const Grid* g, const double** k, const double* value, double* film,
+                           double* q, int x, int y) noexcept nogil:
+    """Exchange k (value - c) with the faces, as supply and sink; whether the row has any."""
+    cdef int n = g.nz, face, first, count, i
+    cdef const double* row
+    cdef bint any_ = False
+    for face in range(6):
+        if k[face] == NULL:
+            continue
+        if face < 2:
+            if x != (g.nx if face else 1):
+                continue
+            row = k[face] + (y - 1) * n
+            first, count = 0, n
+        elif face < 4:
+            if y != (g.ny if face == 3 else 1):
+                continue
+            row = k[face] + (x - 1) * n
+            first, count = 0, n
+        else:
+            row = k[face] + (x - 1) * g.ny + y - 1
+            first, count = (n - 1 if face == 5 else 0), 1
+        any_ = True
+        for i in range(count):
+            film[first + i] += row[i]
+            q[first + i] += row[i] * value[face]
+    return any_
+
+
+cdef double react_plane(const Grid* g, const double* field, const unsigned char* state,
+                        const Term* terms, double km, const double** k, const double* value,
+                        double* scratch, int width, int x, bint empty) noexcept nogil:
+    """F(c) on one plane, and its linearisation; with `empty` only the sum of F(0) squared.
+
+    terms: uptake, linear sink, source, field before.
+    """
+    cdef int n = g.nz, y
+    cdef Py_ssize_t o, at
+    cdef double* film = scratch + 4 * width
+    cdef double* t = scratch + 5 * width
+    cdef float* bytes_ = <float*>(scratch + 6 * width)
+    cdef const double* u
+    cdef const double* lin
+    cdef const double* before
+    cdef double total = 0
+    cdef bint touched
+    constants(terms, scratch, n, width)
     for y in range(1, g.ny + 1):
         o = x * g.sx + y * g.sy + 1
-        odd = (x + y + colour) & 1
-        if blank:
-            row_relax_blank(c + o, b + o, g.dinv + o, g.nz, odd)
-        elif g.unit:
-            row_relax_unit(c + o, b + o, g.dinv + o, g.sx, g.sy, g.nz, odd)
+        at = ((x - 1) * g.ny + y - 1) * <Py_ssize_t>n
+        evaluate(&terms[2], at, scratch + 2 * width, n)
+        before = evaluate(&terms[3], at, scratch + 3 * width, n)
+        touched = face_rows(g, k, value, film, scratch + 2 * width, x, y)
+        if empty:
+            total += row_supply(t, scratch + 2 * width, before, state + o, n)
         else:
-            row_relax(c + o, b + o, g.dinv + o, g.k[0] + o, g.k[1] + o, g.k[2] + o,
-                      g.sx, g.sy, g.nz, odd)
-    wrap_plane(g, c, x)
-
-
-cdef void relax(const Grid* g, float* c, const float* b, int colour, bint blank) noexcept nogil:
-    """One sweep, `colour` first; `blank` takes the field as zero everywhere.
-
-    Each slab of planes first relaxes its outer planes; then the second colour can follow one
-    plane behind the first, while the planes are still in the cache.
-    """
-    cdef int slab, slabs = min(g.threads, g.nx), first, last, x
-    for slab in prange(slabs, num_threads=slabs, schedule="static"):
-        first = 1 + g.nx * slab // slabs
-        last = g.nx * (slab + 1) // slabs
-        relax_plane(g, c, b, colour, blank, first)
-        if last > first:
-            relax_plane(g, c, b, colour, blank, last)
-    wrap_ends(g, c)
-    for slab in prange(slabs, num_threads=slabs, schedule="static"):
-        first = 1 + g.nx * slab // slabs
-        last = g.nx * (slab + 1) // slabs
-        for x in range(first + 1, last):
-            relax_plane(g, c, b, colour, blank, x)
-            relax_plane(g, c, b, 1 - colour, False, x - 1)
-        if last > first:
-            relax_plane(g, c, b, 1 - colour, False, last - 1)
-        relax_plane(g, c, b, 1 - colour, False, last)
-    wrap_ends(g, c)
-
-
-cdef void defect(const Grid* g, const float* c, const float* b, float* r) noexcept nogil:
-    cdef int x, y
-    cdef Py_ssize_t o
-    for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
-        for y in range(1, g.ny + 1):
-            o = x * g.sx + y * g.sy + 1
+            u = evaluate(&terms[0], at, scratch, n)
+            lin = evaluate(&terms[1], at, scratch + width, n)
             if g.unit:
-                row_defect_unit(r + o, c + o, b + o, g.s + o, g.diag + o, g.dinv + o, g.sx, g.sy,
-                                g.nz)
+                total += row_react_unit(t, bytes_, bytes_ + width, field + o, u, km, lin, film, scratch + 2 * width,
+                                        before, state + o, g.links + o, g.b + o, g.s + o,
+                                        g.dinv + o, g.sx, g.sy, n)
             else:
-                row_defect(r + o, c + o, b + o, g.s + o, g.diag + o, g.dinv + o, g.k[0] + o,
-                           g.k[1] + o, g.k[2] + o, g.sx, g.sy, g.nz)
-
-
-cdef void restrict_grid(const Level* h, const float* r, int threads) noexcept nogil:
-    cdef int i, p
-    cdef float v
-    for i in prange(h.n, num_threads=threads if h.n > SERIAL else 1, schedule="static"):
-        v = 0
-        for p in range(h.child_ptr[i], h.child_ptr[i + 1]):
-            v = v + r[h.child[p]]
-        h.b[i] = v
-
-
-cdef void prolong(const Level* h, float* x, const float* dinv, int threads) noexcept nogil:
-    # Each child has one parent, so writing by parent is free of conflicts.
-    cdef int i, p, j
-    cdef float v
-    for i in prange(h.n, num_threads=threads if h.n > SERIAL else 1, schedule="static"):
-        v = h.x[i]
-        for p in range(h.child_ptr[i], h.child_ptr[i + 1]):
-            j = h.child[p]
-            x[j] = x[j] + (v if dinv[j] > 0 else 0)
-
-
-cdef void restrict_rows(const Level* g, const Level* h, int threads) noexcept nogil:
-    cdef int i, p, q, j
-    cdef float v, w
-    for i in prange(h.n, num_threads=threads if h.n > SERIAL else 1, schedule="static"):
-        v = 0
-        for p in range(h.child_ptr[i], h.child_ptr[i + 1]):
-            j = h.child[p]
-            w = 0
-            for q in range(g.ptr[j], g.ptr[j + 1]):
-                w = w + g.val[q] * g.x[g.idx[q]]
-            if g.dinv[j] > 0:
-                v = v + ((g.b[j] - g.s[j] * g.x[j]) + (w - g.diag[j] * g.x[j]))
-        h.b[i] = v
-
-
-cdef void relax_rows(const Level* g, bint backward, int threads) noexcept nogil:
-    cdef int k, colour, i, p, first, last
-    cdef float v
-    for k in range(g.colours):
-        colour = g.colours - 1 - k if backward else k
-        first = g.start[colour]
-        last = g.start[colour + 1]
-        for i in prange(first, last, num_threads=threads if last - first > SERIAL else 1,
-                        schedule="static"):
-            v = g.b[i]
-            for p in range(g.ptr[i], g.ptr[i + 1]):
-                v = v + g.val[p] * g.x[g.idx[p]]
-            g.x[i] = v * g.dinv[i]
-
-
-cdef void visit(Level* levels, int level, int last, bint blank, int threads) noexcept nogil:
-    """A W(2, 2) cycle on the coarse levels; a level without edges is solved exactly."""
-    cdef Level* g = &levels[level]
-    cdef int k
-    if blank:
-        memset(g.x, 0, g.n * sizeof(float))
-    relax_rows(g, False, threads)
-    if level == last:
-        return
-    relax_rows(g, False, threads)
-    restrict_rows(g, g + 1, threads)
-    for k in range((g + 1).sweeps):
-        visit(levels, level + 1, last, k == 0, threads)
-    prolong(g + 1, g.x, g.dinv, threads)
-    relax_rows(g, True, threads)
-    relax_rows(g, True, threads)
+                total += row_react(t, bytes_, field + o, u, km, lin, film, scratch + 2 * width, before,
+                                   state + o, g.k[0] + o, g.k[1] + o, g.k[2] + o, g.b + o,
+                                   g.s + o, g.dinv + o, g.sx, g.sy, n)
+        if touched:
+            row_fill(film, 0, n)
+            row_fill(scratch + 2 * width, terms[2].constant, n)
+    return total
 
 
 cdef class Kernel:
     """Pointers to the arrays of one hierarchy, and what is done with them."""
-    cdef Grid g
-    cdef Level levels[LEVELS]
-    cdef int depth
+    cdef Grid levels[LEVELS]
+    cdef int depth, width
     cdef list kept
-    cdef double[::1] part, part2
-    cdef double[:, ::1] scratch
+    cdef tuple outlets
+    cdef const unsigned char* state
+    cdef double[::1] part
+    cdef float[::1] most, top
+    cdef double[:, ::1] rows
+    cdef float[:, ::1] scratch
 
-    def __cinit__(self, tuple shape, tuple periodic, int threads):
-        self.g.nx, self.g.ny, self.g.nz = shape
-        self.g.px, self.g.py, self.g.pz = periodic
-        self.g.sy = self.g.nz + 2
-        self.g.sx = self.g.sy * (self.g.ny + 2)
-        self.g.threads = threads if self.g.nx * self.g.ny * self.g.nz > SERIAL else 1
+    def __cinit__(self, int threads, int nx, int nz):
         self.depth = 0
         self.kept = []
-        self.part = np.zeros(self.g.nx + 2)
-        self.part2 = np.zeros(self.g.nx + 2)
-        self.scratch = np.zeros((self.g.nx + 2, self.g.nz))
-        self.g.anchor = NULL
+        self.width = nz + 2
+        self.part = np.zeros(nx + 2)
+        self.most = np.zeros(nx + 2, np.float32)
+        self.top = np.zeros(nx + 2, np.float32)
+        self.rows = np.zeros((threads, TERMS * self.width))
+        self.scratch = np.zeros((threads, 2 * self.width), np.float32)
 
-    def bind(self, list k, const float[:, :, ::1] diag, const unsigned char[:, :, ::1] links,
-             const unsigned char[:, :, ::1] active, float[:, :, ::1] x, float[:, :, ::1] b,
-             float[:, :, ::1] s, float[:, :, ::1] dinv, float[:, :, ::1] r):
-        """Take the padded arrays of the finest level; an empty `k` means a binary mask."""
-        cdef const float[:, :, ::1] view
+    def clear(self):
+        """Forget every level."""
+        self.depth = 0
+        self.kept = []
+
+    def add_level(self, level, int threads, int visits):
+        """Take one `multigrid.Level`, the finest first; it is kept alive here."""
+        cdef Grid* g = &self.levels[self.depth]
+        cdef const float[:, :, ::1] k
+        cdef const unsigned char[:, :, ::1] bytes_
+        cdef float[::1] column
+        cdef const int[::1] index
+        cdef const float[::1] weight
         cdef int axis
-        self.g.unit = len(k) == 0
-        for axis in range(len(k)):
-            view = k[axis]
-            self.g.k[axis] = &view[0, 0, 0]
-        self.g.diag, self.g.links, self.g.active = (
-            &diag[0, 0, 0], &links[0, 0, 0], &active[0, 0, 0])
-        self.g.x, self.g.b, self.g.s = &x[0, 0, 0], &b[0, 0, 0], &s[0, 0, 0]
-        self.g.dinv, self.g.r = &dinv[0, 0, 0], &r[0, 0, 0]
-        self.kept.append((k, diag, links, active, x, b, s, dinv, r))
-
-    def add_level(self, const int[::1] start, const int[::1] ptr, const int[::1] idx,
-                  const float[::1] val, const float[::1] diag, const int[::1] child_ptr,
-                  const int[::1] child, float[::1] s, float[::1] dinv, float[::1] x,
-                  float[::1] b, int colours, int sweeps):
-        """Take one coarse level, the finest first."""
-        cdef Level* h = &self.levels[self.depth]
-        cdef int i
-        h.n, h.colours, h.sweeps = <int>diag.shape[0], colours, sweeps
-        for i in range(colours + 1):
-            h.start[i] = start[i]
-        h.ptr, h.child_ptr, h.child = &ptr[0], &child_ptr[0], &child[0]
-        h.idx = &idx[0] if idx.shape[0] else NULL
-        h.val = &val[0] if val.shape[0] else NULL
-        h.diag, h.s, h.dinv, h.x, h.b = &diag[0], &s[0], &dinv[0], &x[0], &b[0]
-        self.kept.append((start, ptr, idx, val, diag, child_ptr, child, s, dinv, x, b))
+        g.nx, g.ny, g.nz = level.shape
+        g.px, g.py, g.pz = level.periodic
+        g.sy = g.nz + 2
+        g.sx = g.sy * (g.ny + 2)
+        g.n = g.sx * (g.nx + 2)
+        g.threads = threads if g.nx * g.ny * g.nz > SERIAL else 1
+        g.visits = visits
+        g.unit = len(level.k) == 0
+        g.odd = level.odd
+        for axis in range(len(level.k)):
+            k = level.k[axis]
+            g.k[axis] = &k[0, 0, 0]
+        g.links = NULL
+        if g.unit:
+            bytes_ = level.links
+            g.links = &bytes_[0, 0, 0]
+        bytes_ = level.part
+        g.part = &bytes_[0, 0, 0]
+        column = level.x
+        g.x = &column[0]
+        column = level.b
+        g.b = &column[0]
+        column = level.s
+        g.s = &column[0]
+        column = level.dinv
+        g.dinv = &column[0]
+        g.extra, g.loose, g.black = level.extra, len(level.row), level.black
+        index = level.row
+        g.row = &index[0] if g.loose else NULL
+        index = level.ptr
+        g.ptr = &index[0]
+        index = level.idx
+        g.idx = &index[0] if index.shape[0] else NULL
+        weight = level.val
+        g.val = &weight[0] if weight.shape[0] else NULL
+        g.parents = len(level.parent)
+        index = level.parent
+        g.parent = &index[0] if g.parents else NULL
+        index = level.first
+        g.first = &index[0]
+        index = level.member
+        g.member = &index[0] if index.shape[0] else NULL
+        index = level.edges
+        g.edges = &index[0] if index.shape[0] else NULL
+        g.outlets = 0
+        self.kept.append(level)
         self.depth += 1
 
-    def anchor(self, anchor):
-        """Conductance from each free voxel to held neighbours, for the coarse sinks (or None)."""
-        cdef const float[:, :, ::1] view
-        if anchor is None:
-            self.g.anchor = NULL
-        else:
-            view = anchor
-            self.g.anchor = &view[0, 0, 0]
-            self.kept[0] = (*self.kept[0][:9], anchor)
+    def set_outlets(self, list rows, list films):
+        """Per coarse level, rows that border on held values and their conductance towards them."""
+        cdef const int[::1] row
+        cdef const float[::1] film
+        cdef int level
+        self.outlets = (rows, films)
+        for level in range(1, self.depth):
+            row, film = rows[level - 1], films[level - 1]
+            self.levels[level].outlets = <int>row.shape[0]
+            self.levels[level].outlet = &row[0] if row.shape[0] else NULL
+            self.levels[level].film = &film[0] if row.shape[0] else NULL
 
-    def restrict_sinks(self):
-        """Sum the linear sinks over the children of every coarse row and invert its diagonal."""
-        cdef Level* h
-        cdef Level* f
-        cdef int level, i, p, j
-        cdef float v, d
-        cdef bint alive
-        cdef const float* anchor = self.g.anchor
-        cdef const float* s = self.g.s
-        cdef const float* dinv = self.g.dinv
+    def restrict_slopes(self):
+        """Sum the linear sinks over the members of every coarse row and invert its diagonal."""
+        cdef int level
         with nogil:
-            for level in range(self.depth):
-                h = &self.levels[level]
-                if level:
-                    f = &self.levels[level - 1]
-                    s = f.s
-                    dinv = f.dinv
-                    anchor = NULL
-                for i in prange(h.n, num_threads=self.g.threads if h.n > SERIAL else 1,
-                                schedule="static"):
-                    v = 0
-                    alive = False
-                    for p in range(h.child_ptr[i], h.child_ptr[i + 1]):
-                        j = h.child[p]
-                        if dinv[j] > 0:
-                            alive = True
-                            v = v + s[j]
-                            if anchor != NULL:
-                                v = v + <float>0.5 * anchor[j]
-                    d = h.diag[i] + v
-                    h.s[i] = v
-                    h.dinv[i] = 1 / d if alive and d > 0 else 0
-
-    cdef void run_cycle(self) noexcept nogil:
-        cdef Grid* g = &self.g
-        relax(g, g.x, g.b, 0, True)
-        relax(g, g.x, g.b, 0, False)
-        if self.depth:
-            defect(g, g.x, g.b, g.r)
-            restrict_grid(&self.levels[0], g.r, g.threads)
-            visit(self.levels, 0, self.depth - 1, True, g.threads)
-            prolong(&self.levels[0], g.x, g.dinv, g.threads)
-            self.wrap_all(g.x)
-        relax(g, g.x, g.b, 1, False)
-        relax(g, g.x, g.b, 1, False)
-
-    cdef void wrap_all(self, float* c) noexcept nogil:
-        cdef int x
-        for x in range(1, self.g.nx + 1):
-            wrap_plane(&self.g, c, x)
-        wrap_ends(&self.g, c)
+            for level in range(self.depth - 1):
+                restrict_slope(&self.levels[level], &self.scratch[0, 0], self.width)
 
     def cycle(self):
         """x becomes one multigrid cycle's answer to A x = b, from zero."""
         with nogil:
-            self.run_cycle()
+            visit(self.levels, self.depth - 1, BLANK, &self.scratch[0, 0], self.width)
 
-    def sweep(self):
-        """One red-black Gauss-Seidel sweep on x."""
+    def smooth(self):
+        """x becomes what two sweeps make of zero, even places first."""
         with nogil:
-            relax(&self.g, self.g.x, self.g.b, 0, False)
+            smooth(self.levels, BLANK, 0)
 
-    def defect(self):
-        """r = b - A x."""
-        with nogil:
-            defect(&self.g, self.g.x, self.g.b, self.g.r)
+    def linearise(self, double[:, :, ::1] c, const unsigned char[:, :, ::1] state, tuple terms,
+                  double km, list face_k, const double[::1] face_value, bint empty):
+        """b = -F(c), s = dF/dc without the links, dinv; returns the sum of b squared.
 
-    def linearise(self, double[:, :, ::1] c, const float[:, :, ::1] uptake, double km,
-                  const double[:, :, ::1] linear, const double[:, :, ::1] constant, list face_k,
-                  const double[::1] face_value):
-        """b = -F(c), s = dF/dc without diffusion, dinv; returns the sum of b squared.
-
-        A coefficient that is the same everywhere comes as one row, of shape (1, 1, nz).
+        With `empty` only that sum, of the field 0. `terms`: uptake, linear sink, source and field
+        before, each (array or None, factor, constant).
         """
+        cdef Grid* g = &self.levels[0]
         cdef const double* k[6]
         cdef const double[:, ::1] view
-        cdef int x, y, face
-        cdef Grid* g = &self.g
-        cdef Py_ssize_t uy, ux, ly, lx, qy, qx, o
+        cdef Term term[4]
+        cdef int x, face
         cdef double total = 0
-        cdef const float* u0 = &uptake[0, 0, 0] if uptake.shape[0] else NULL
-        cdef const double* l0 = &linear[0, 0, 0]
-        cdef const double* q0 = &constant[0, 0, 0]
         for face in range(6):
             k[face] = NULL
             if face_k[face] is not None:
                 view = face_k[face]
                 k[face] = &view[0, 0]
-        uy = 0 if uptake.shape[1] == 1 else g.nz
-        ux = 0 if uptake.shape[0] <= 1 else g.nz * g.ny
-        ly = 0 if linear.shape[1] == 1 else g.nz
-        lx = 0 if linear.shape[0] == 1 else g.nz * g.ny
-        qy = 0 if constant.shape[1] == 1 else g.nz
-        qx = 0 if constant.shape[0] == 1 else g.nz * g.ny
+        for face in range(4):
+            term[face] = as_term(terms[face])
         with nogil:
             for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
-                self.part[x] = 0
-                for y in range(1, g.ny + 1):
-                    self.part[x] += linearise_row(
-                        g, &self.scratch[x, 0], &c[x, y, 1], u0 + (x - 1) * ux + (y - 1) * uy if u0 != NULL else NULL,
-                        km, l0 + (x - 1) * lx + (y - 1) * ly, q0 + (x - 1) * qx + (y - 1) * qy,
-                        k, &face_value[0], x, y)
+                self.part[x] = react_plane(g, &c[0, 0, 0], &state[0, 0, 0], term, km, k,
+                                           &face_value[0], &self.rows[threadid(), 0], self.width,
+                                           x, empty)
             for x in range(1, g.nx + 1):
                 total += self.part[x]
         return total
 
     def update(self, double[:, :, ::1] c, bint positive):
-        """c += x, clipped at zero if `positive`; returns max |x| and max c."""
-        cdef Grid* g = &self.g
+        """c += x, clipped at zero if `positive`; returns max |x| and max c (NaN if any is)."""
+        cdef Grid* g = &self.levels[0]
         cdef int x, y
         cdef Py_ssize_t o
-        cdef double step = 0, top = 0, low = 0 if positive else -INFINITY
+        cdef double low = 0 if positive else -INFINITY
         cdef double* field = &c[0, 0, 0]
         with nogil:
             for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
-                self.part[x] = 0
-                self.part2[x] = 0
+                self.most[x] = 0
+                self.top[x] = 0
                 for y in range(1, g.ny + 1):
                     o = x * g.sx + y * g.sy + 1
-                    row_update(field + o, g.x + o, low, &self.part[x], &self.part2[x], g.nz)
+                    row_update(field + o, g.x + o, low, &self.most[x], &self.top[x], g.nz)
                 wrap_plane(g, field, x)
             wrap_ends(g, field)
-            for x in range(1, g.nx + 1):
-                # Written so that a NaN is kept, not lost in a comparison.
-                if not self.part[x] <= step:
-                    step = self.part[x]
-                if not self.part2[x] <= top:
-                    top = self.part2[x]
-        return step, top
+        return float(np.max(self.most)), float(np.max(self.top))
 
-    def apply(self, float[:, :, ::1] p, const float[:, :, ::1] zero, float[:, :, ::1] q):
-        """q = -A p for the linear part; fills the ghosts of p. `zero` is an empty right side."""
+    def apply(self, float[:, :, ::1] p, float[:, :, ::1] q):
+        """q = -A p for the linear part; fills the ghosts of p."""
+        cdef Grid* g = &self.levels[0]
+        cdef int x, y
+        cdef Py_ssize_t o
+        cdef float* zero
         with nogil:
-            self.wrap_all(&p[0, 0, 0])
-            defect(&self.g, &p[0, 0, 0], &zero[0, 0, 0], &q[0, 0, 0])
+            wrap_all(g, &p[0, 0, 0])
+            for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
+                zero = &self.scratch[threadid(), 0]
+                memset(zero, 0, self.width * sizeof(float))
+                for y in range(1, g.ny + 1):
+                    o = x * g.sx + y * g.sy + 1
+                    defect_row(g, &p[0, 0, 0], zero, o, &q[0, 0, 0] + o)
+                    row_mask(&q[0, 0, 0] + o, g.dinv + o, g.nz)
 
     def dot(self, const float[:, :, ::1] a, const float[:, :, ::1] b):
         """Sum of a b over the voxels, plane by plane in double."""
-        cdef Grid* g = &self.g
+        cdef Grid* g = &self.levels[0]
         cdef int x, y, z
         cdef double total = 0
         with nogil:
@@ -375,54 +318,49 @@ cdef class Kernel:
         return total
 
 
-cdef inline double linearise_row(const Grid* g, double* t, const double* c, const float* u,
-                                 double km, const double* lin, const double* q, const double** k,
-                                 const double* value, int x, int y) noexcept nogil:
-    cdef int n = g.nz
-    cdef Py_ssize_t o = x * g.sx + y * g.sy + 1
-    if g.unit:
-        row_flux_unit(t, c, g.links + o, g.sx, g.sy, n)
-    else:
-        row_flux(t, c, g.k[0] + o, g.k[1] + o, g.k[2] + o, g.sx, g.sy, n)
-    if x == 1 and k[0] != NULL:
-        row_face(t, c, k[0] + (y - 1) * n, value[0], n)
-    if x == g.nx and k[1] != NULL:
-        row_face(t, c, k[1] + (y - 1) * n, value[1], n)
-    if y == 1 and k[2] != NULL:
-        row_face(t, c, k[2] + (x - 1) * n, value[2], n)
-    if y == g.ny and k[3] != NULL:
-        row_face(t, c, k[3] + (x - 1) * n, value[3], n)
-    if k[4] != NULL:
-        t[0] += k[4][(x - 1) * g.ny + y - 1] * (value[4] - c[0])
-    if k[5] != NULL:
-        t[n - 1] += k[5][(x - 1) * g.ny + y - 1] * (value[5] - c[n - 1])
-    return row_react(t, c, u, km, lin, q, g.active + o, g.diag + o, g.b + o, g.s + o, g.dinv + o,
-                     n)
-
-
-def load_field(const real[:, :, ::1] field, double scale, const unsigned char[:, :, ::1] mask,
-               double[:, :, ::1] c):
-    """c = scale * field in the pore, zero in the solid; returns how many values are unfit."""
+def field_top(const real[:, :, ::1] field, const unsigned char[:, :, ::1] state,
+              float[::1] top, int threads):
+    """Largest value in the pore; -1 if one there is negative, NaN or infinite."""
     cdef Py_ssize_t x, y
     cdef int bad = 0, n = <int>field.shape[2]
     with nogil:
-        for x in range(field.shape[0]):
+        for x in prange(field.shape[0], num_threads=threads, schedule="static"):
+            top[x] = 0
             for y in range(field.shape[1]):
                 if real is double:
-                    bad += row_load(&c[x + 1, y + 1, 1], &field[x, y, 0], scale,
-                                    &mask[x + 1, y + 1, 1], n)
+                    bad += row_top(&field[x, y, 0], &state[x + 1, y + 1, 1], &top[x], n)
                 else:
-                    bad += row_load_single(&c[x + 1, y + 1, 1], &field[x, y, 0], scale,
-                                           &mask[x + 1, y + 1, 1], n)
-    return bad
+                    bad += row_top_single(&field[x, y, 0], &state[x + 1, y + 1, 1], &top[x], n)
+    return -1.0 if bad else float(np.max(top))
 
 
-def store_field(const double[:, :, ::1] c, double scale, const unsigned char[:, :, ::1] mask,
-                double[:, :, ::1] out):
-    """out = scale * c in the pore, not below zero; NaN in the solid."""
+def load_field(const real[:, :, ::1] field, double scale, const unsigned char[:, :, ::1] state,
+               double[:, :, ::1] c, int threads):
+    """c = scale * field in the pore, zero in the solid."""
     cdef Py_ssize_t x, y
+    cdef int n = <int>field.shape[2]
     with nogil:
-        for x in range(out.shape[0]):
+        for x in prange(field.shape[0], num_threads=threads, schedule="static"):
+            for y in range(field.shape[1]):
+                if real is double:
+                    row_load(&c[x + 1, y + 1, 1], &field[x, y, 0], scale,
+                             &state[x + 1, y + 1, 1], n)
+                else:
+                    row_load_single(&c[x + 1, y + 1, 1], &field[x, y, 0], scale,
+                                    &state[x + 1, y + 1, 1], n)
+
+
+def store_field(const double[:, :, ::1] c, double scale, const unsigned char[:, :, ::1] state,
+                real[:, :, ::1] out, int threads):
+    """out = scale * c in the pore, not below zero; what it holds in the solid stays."""
+    cdef Py_ssize_t x, y
+    cdef int n = <int>out.shape[2]
+    with nogil:
+        for x in prange(out.shape[0], num_threads=threads, schedule="static"):
             for y in range(out.shape[1]):
-                row_store(&out[x, y, 0], &c[x + 1, y + 1, 1], scale, &mask[x + 1, y + 1, 1],
-                          <int>out.shape[2])
+                if real is double:
+                    row_store(&out[x, y, 0], &c[x + 1, y + 1, 1], scale,
+                              &state[x + 1, y + 1, 1], n)
+                else:
+                    row_store_single(&out[x, y, 0], &c[x + 1, y + 1, 1], scale,
+                                     &state[x + 1, y + 1, 1], n)

@@ -7,12 +7,15 @@
    and a loop in place cannot. */
 #ifndef SCAFFOLDSIM_ROWS_H
 #define SCAFFOLDSIM_ROWS_H
-#include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12 && defined(__x86_64__) \
     && defined(__GLIBC__)
-#define ROW __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4"))) static
+#define ROW                                                                                        \
+    __attribute__((unused, target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4"))) static
+#elif defined(__GNUC__)
+#define ROW __attribute__((unused)) static
 #else
 #define ROW static
 #endif
@@ -60,88 +63,129 @@ ROW void row_relax_blank(float *restrict c, const float *restrict b, const float
         c[i] = (i + odd) & 1 ? b[i] * dinv[i] : 0.0f;
 }
 
-/* r = b - A c. The sink s and the diagonal act apart: where s is tiny, their rounded sum would be
-   a false sink. */
+/* r = b - A c in flux form; s holds everything of the diagonal that is not a link. The two act
+   apart: where s is tiny, their rounded sum would be a false sink. */
 ROW void row_defect_unit(float *restrict r, const float *c, const float *b, const float *s,
-                         const float *diag, const float *dinv, ptrdiff_t sx, ptrdiff_t sy, int n)
+                         const row_byte *links, ptrdiff_t sx, ptrdiff_t sy, int n)
 {
-    for (int i = 0; i < n; i++) {
-        float v = (b[i] - s[i] * c[i])
-                  + (((c[i - 1] + c[i + 1]) + (c[i - sy] + c[i + sy]) + (c[i - sx] + c[i + sx]))
-                     - diag[i] * c[i]);
-        r[i] = dinv[i] > 0 ? v : 0.0f;
-    }
+    for (int i = 0; i < n; i++)
+        r[i] = (b[i] - s[i] * c[i])
+               + (((c[i - 1] + c[i + 1]) + (c[i - sy] + c[i + sy]) + (c[i - sx] + c[i + sx]))
+                  - (float)links[i] * c[i]);
 }
 
 ROW void row_defect(float *restrict r, const float *c, const float *b, const float *s,
-                    const float *diag, const float *dinv, const float *kx, const float *ky,
+                    const float *kx, const float *ky, const float *kz, ptrdiff_t sx, ptrdiff_t sy,
+                    int n)
+{
+    for (int i = 0; i < n; i++)
+        r[i] = (b[i] - s[i] * c[i])
+               + ((kz[i] * (c[i - 1] - c[i]) + kz[i + 1] * (c[i + 1] - c[i]))
+                  + (ky[i] * (c[i - sy] - c[i]) + ky[i + sy] * (c[i + sy] - c[i]))
+                  + (kx[i] * (c[i - sx] - c[i]) + kx[i + sx] * (c[i + sx] - c[i])));
+}
+
+/* Transfers. Voxel i of a row belongs to entry i / 2 of a row of the next level if part[i] is 1
+   and it is free (dinv > 0). */
+ROW void row_mask(float *restrict r, const float *dinv, int n)
+{
+    for (int i = 0; i < n; i++)
+        r[i] = dinv[i] > 0 ? r[i] : 0.0f;
+}
+
+ROW void row_gather_unit(float *restrict sum, const float *c, const float *b, const float *s,
+                         const row_byte *links, const row_byte *part, const float *dinv,
+                         ptrdiff_t sx, ptrdiff_t sy, int n)
+{
+    for (int i = 0; i < n; i++) {
+        float r = (b[i] - s[i] * c[i])
+                  + (((c[i - 1] + c[i + 1]) + (c[i - sy] + c[i + sy]) + (c[i - sx] + c[i + sx]))
+                     - (float)links[i] * c[i]);
+        sum[i] += (part[i] == 1) & (dinv[i] > 0) ? r : 0.0f;
+    }
+}
+
+ROW void row_gather(float *restrict sum, const float *c, const float *b, const float *s,
+                    const float *kx, const float *ky, const float *kz, const row_byte *part,
+                    const float *dinv, ptrdiff_t sx, ptrdiff_t sy, int n)
+{
+    for (int i = 0; i < n; i++) {
+        float r = (b[i] - s[i] * c[i])
+                  + ((kz[i] * (c[i - 1] - c[i]) + kz[i + 1] * (c[i + 1] - c[i]))
+                     + (ky[i] * (c[i - sy] - c[i]) + ky[i + sy] * (c[i + sy] - c[i]))
+                     + (kx[i] * (c[i - sx] - c[i]) + kx[i + sx] * (c[i + sx] - c[i])));
+        sum[i] += (part[i] == 1) & (dinv[i] > 0) ? r : 0.0f;
+    }
+}
+
+/* The same for the sinks; `free` becomes positive where a member is free. */
+ROW void row_gather_slope(float *restrict sum, float *restrict free, const float *s,
+                          const row_byte *part, const float *dinv, int n)
+{
+    for (int i = 0; i < n; i++) {
+        float d = part[i] == 1 ? dinv[i] : 0.0f;
+        sum[i] += d > 0 ? s[i] : 0.0f;
+        free[i] += d;
+    }
+}
+
+ROW void row_halve(float *restrict out, const float *in, int n)
+{
+    for (int i = 0; i < n / 2; i++)
+        out[i] = in[2 * i] + in[2 * i + 1];
+    if (n & 1)
+        out[n / 2] = in[n - 1];
+}
+
+ROW void row_scatter(float *restrict x, const float *coarse, const row_byte *part,
+                     const float *dinv, int n)
+{
+    float t[CHUNK];
+    for (int a = 0; a < n; a += CHUNK, x += CHUNK, part += CHUNK, dinv += CHUNK) {
+        int m = n - a < CHUNK ? n - a : CHUNK;
+        for (int i = 0; i < m / 2; i++)
+            t[2 * i] = t[2 * i + 1] = coarse[a / 2 + i];
+        if (m & 1)
+            t[m - 1] = coarse[(a + m - 1) / 2];
+        for (int i = 0; i < m; i++)
+            x[i] += (part[i] == 1) & (dinv[i] > 0) ? t[i] : 0.0f;
+    }
+}
+
+/* dinv = 1 / (sum of conductances + s) where it was positive. */
+ROW void row_invert(float *restrict dinv, const float *s, const float *kx, const float *ky,
                     const float *kz, ptrdiff_t sx, ptrdiff_t sy, int n)
 {
     for (int i = 0; i < n; i++) {
-        float v = (b[i] - s[i] * c[i])
-                  + (((kz[i] * c[i - 1] + kz[i + 1] * c[i + 1])
-                      + (ky[i] * c[i - sy] + ky[i + sy] * c[i + sy])
-                      + (kx[i] * c[i - sx] + kx[i + sx] * c[i + sx]))
-                     - diag[i] * c[i]);
-        r[i] = dinv[i] > 0 ? v : 0.0f;
+        float d = ((kz[i] + kz[i + 1]) + (ky[i] + ky[i + sy]) + (kx[i] + kx[i + sx])) + s[i];
+        float inverse = 1.0f / (d > 0 ? d : 1.0f);
+        dinv[i] = (dinv[i] > 0) & (d > 0) ? inverse : 0.0f;
     }
 }
 
-/* t = div(k grad c) in flux form, double; links counts the open faces of a voxel. */
-ROW void row_flux_unit(double *restrict t, const double *c, const row_byte *links, ptrdiff_t sx,
-                       ptrdiff_t sy, int n)
+/* out = constant + factor * in */
+ROW void row_fill(double *restrict out, double constant, int n)
 {
     for (int i = 0; i < n; i++)
-        t[i] = ((c[i - 1] + c[i + 1]) + (c[i - sy] + c[i + sy]) + (c[i - sx] + c[i + sx]))
-               - links[i] * c[i];
+        out[i] = constant;
 }
 
-ROW void row_flux(double *restrict t, const double *c, const float *kx, const float *ky,
-                  const float *kz, ptrdiff_t sx, ptrdiff_t sy, int n)
+ROW void row_term(double *restrict out, const double *in, double factor, double constant, int n)
 {
     for (int i = 0; i < n; i++)
-        t[i] = ((kz[i] * (c[i - 1] - c[i]) + kz[i + 1] * (c[i + 1] - c[i]))
-                + (ky[i] * (c[i - sy] - c[i]) + ky[i + sy] * (c[i + sy] - c[i])))
-               + (kx[i] * (c[i - sx] - c[i]) + kx[i + sx] * (c[i + sx] - c[i]));
+        out[i] = constant + factor * in[i];
 }
 
-/* t += k (value - c), the exchange with one face of the box. */
-ROW void row_face(double *restrict t, const double *c, const double *k, double value, int n)
+ROW void row_term_single(double *restrict out, const float *in, double factor, double constant,
+                         int n)
 {
     for (int i = 0; i < n; i++)
-        t[i] += k[i] * (value - c[i]);
+        out[i] = constant + factor * in[i];
 }
 
-/* Adds the reaction to the flux t, linearises it and returns the sum of squares; u may be NULL.
-   For c < 0 the Michaelis-Menten sink goes on as u c / km. */
-ROW double row_react(double *restrict t, const double *c, const float *u, double km,
-                     const double *lin, const double *q, const row_byte *active,
-                     const float *diag, float *restrict b, float *restrict s,
-                     float *restrict dinv, int n)
+static inline __attribute__((always_inline)) double square(const double *t, int n)
 {
     double sum[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-    if (u) {
-        for (int i = 0; i < n; i++) {
-            double w = 1.0 / (km + (c[i] > 0 ? c[i] : 0.0));
-            double r = t[i] + q[i] - (lin[i] + u[i] * w) * c[i];
-            float slope = (float)(lin[i] + u[i] * km * w * w);
-            t[i] = active[i] ? r : 0.0;
-            s[i] = active[i] ? slope : 0.0f;
-        }
-    } else {
-        for (int i = 0; i < n; i++) {
-            double r = t[i] + q[i] - lin[i] * c[i];
-            float slope = (float)lin[i];
-            t[i] = active[i] ? r : 0.0;
-            s[i] = active[i] ? slope : 0.0f;
-        }
-    }
-    for (int i = 0; i < n; i++) {
-        float d = diag[i] + s[i];
-        float inverse = 1.0f / (d > 0 ? d : 1.0f);
-        b[i] = (float)t[i];
-        dinv[i] = (active[i] != 0) & (d > 0) ? inverse : 0.0f;
-    }
     int i = 0;
     for (; i + 8 <= n; i += 8)
         for (int j = 0; j < 8; j++)
@@ -151,72 +195,166 @@ ROW double row_react(double *restrict t, const double *c, const float *u, double
     return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
-/* c += x, not below `low`; step and top become the largest |x| and c met (a NaN is kept). */
-ROW void row_update(double *restrict c, const float *restrict x, double low, double *step,
-                    double *top, int n)
+/* Sum of squares of the residual of an empty field, supply + before, over free voxels. */
+ROW double row_supply(double *restrict t, const double *q, const double *before,
+                      const row_byte *state, int n)
 {
-    float big[8];
-    double high[8];
-    int i = 0;
-    for (int j = 0; j < 8; j++)
-        big[j] = (float)*step, high[j] = *top;
-    for (; i + 8 <= n; i += 8)
-        for (int j = 0; j < 8; j++) {
-            double v = c[i + j] + x[i + j];
-            float size = fabsf(x[i + j]);
-            v = v < low ? low : v;
-            c[i + j] = v;
-            big[j] = size <= big[j] ? big[j] : size;
-            high[j] = v <= high[j] ? high[j] : v;
-        }
-    for (; i < n; i++) {
+    for (int i = 0; i < n; i++)
+        t[i] = state[i] == 1 ? q[i] + before[i] : 0.0;
+    return square(t, n);
+}
+
+/* Residual of the equation and its linearisation on one row; returns the sum of its squares.
+   u, lin, q, before: uptake, linear sink, supply, field before; film: the part of lin that leads
+   out of the box. For c < 0 the Michaelis-Menten sink goes on as u c / km. Its reciprocal is one
+   step of Newton on the single-precision one: exact to 1e-14 in a third of a division's time. */
+/* Bytes as floats: a loop that also reads bytes would take 64 voxels at a time, and leave most of a
+   short row to its scalar remainder. */
+static inline __attribute__((always_inline)) void widen(float *restrict out, const row_byte *in,
+                                                        int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = (float)in[i];
+}
+
+#define REACT(FLUX, OPEN)                                                                          \
+    for (int i = 0; i < n; i++) {                                                                  \
+        double d = km + (c[i] > 0 ? c[i] : 0.0);                                                   \
+        double w = 1.0f / (float)d;                                                                \
+        w *= 2.0 - d * w;                                                                          \
+        double plain = lin[i] + film[i];                                                           \
+        double r = (FLUX) + ((q[i] + before[i]) - (plain + u[i] * w) * c[i]);                      \
+        float slope = (float)(plain + u[i] * km * w * w);                                          \
+        float open = (OPEN) + slope;                                                               \
+        float inverse = 1.0f / (open > 0 ? open : 1.0f);                                           \
+        t[i] = free[i] == 1 ? r : 0.0;                                                             \
+        b[i] = (float)t[i];                                                                        \
+        s[i] = free[i] == 1 ? slope : 0.0f;                                                        \
+        dinv[i] = (free[i] == 1) & (open > 0) ? inverse : 0.0f;                                    \
+    }                                                                                              \
+    return square(t, n);
+
+ROW double row_react_unit(double *restrict t, float *restrict free, float *restrict full,
+                          const double *c, const double *u, double km, const double *lin,
+                          const double *film, const double *q, const double *before,
+                          const row_byte *state, const row_byte *links, float *restrict b,
+                          float *restrict s, float *restrict dinv, ptrdiff_t sx, ptrdiff_t sy,
+                          int n)
+{
+    widen(free, state, n);
+    widen(full, links, n);
+    REACT(((c[i - 1] + c[i + 1]) + (c[i - sy] + c[i + sy]) + (c[i - sx] + c[i + sx]))
+              - full[i] * c[i],
+          full[i])
+}
+
+ROW double row_react(double *restrict t, float *restrict free, const double *c, const double *u,
+                     double km, const double *lin, const double *film, const double *q,
+                     const double *before, const row_byte *state, const float *kx,
+                     const float *ky, const float *kz, float *restrict b, float *restrict s,
+                     float *restrict dinv, ptrdiff_t sx, ptrdiff_t sy, int n)
+{
+    widen(free, state, n);
+    REACT(((kz[i] * (c[i - 1] - c[i]) + kz[i + 1] * (c[i + 1] - c[i]))
+           + (ky[i] * (c[i - sy] - c[i]) + ky[i + sy] * (c[i + sy] - c[i])))
+              + (kx[i] * (c[i - sx] - c[i]) + kx[i + sx] * (c[i + sx] - c[i])),
+          (kz[i] + kz[i + 1]) + (ky[i] + ky[i + sy]) + (kx[i] + kx[i + sx]))
+}
+
+/* c += x, not below `low`; step and top become the largest |x| and c met. The bits of a float that
+   is not negative order as integers do, with NaN on top, so a NaN is kept. */
+ROW void row_update(double *restrict c, const float *restrict x, double low, float *step,
+                    float *top, int n)
+{
+    int big, high;
+    memcpy(&big, step, 4);
+    memcpy(&high, top, 4);
+    for (int i = 0; i < n; i++) {
         double v = c[i] + x[i];
-        float size = fabsf(x[i]);
-        v = v < low ? low : v;
-        c[i] = v;
-        big[0] = size <= big[0] ? big[0] : size;
-        high[0] = v <= high[0] ? high[0] : v;
+        c[i] = v < low ? low : v;
     }
-    for (int j = 0; j < 8; j++) {
-        if (!(big[j] <= *step))
-            *step = big[j];
-        if (!(high[j] <= *top))
-            *top = high[j];
+    for (int i = 0; i < n; i++) {
+        int size;
+        memcpy(&size, x + i, 4);
+        size &= 0x7fffffff;
+        big = size > big ? size : big;
     }
+    for (int i = 0; i < n; i++) {
+        float v = (float)c[i];
+        int size;
+        memcpy(&size, &v, 4);
+        high = size > high ? size : high;
+    }
+    memcpy(step, &big, 4);
+    memcpy(top, &high, 4);
 }
 
-/* out = scale * in where the mask is set, zero elsewhere; returns how many values are unfit. */
-ROW int row_load(double *restrict out, const double *in, double scale, const row_byte *mask, int n)
+/* top becomes the largest value met in the pore; returns how many there are unfit. The bits of a
+   float that is not negative order as integers do. */
+ROW int row_top(const double *in, const row_byte *state, float *top, int n)
 {
-    int bad = 0;
+    int bad = 0, high;
+    memcpy(&high, top, 4);
     for (int i = 0; i < n; i++) {
-        double v = mask[i] ? scale * in[i] : 0.0;
+        double v = state[i] ? in[i] : 0.0;
+        float f = (float)v;
+        int size;
         bad += !((v >= 0) & (v < 1e300));
-        out[i] = v;
+        memcpy(&size, &f, 4);
+        high = size > high ? size : high;
     }
+    memcpy(top, &high, 4);
     return bad;
 }
 
-ROW int row_load_single(double *restrict out, const float *in, double scale, const row_byte *mask,
-                        int n)
+ROW int row_top_single(const float *in, const row_byte *state, float *top, int n)
 {
-    int bad = 0;
+    int bad = 0, high;
+    memcpy(&high, top, 4);
     for (int i = 0; i < n; i++) {
-        double v = mask[i] ? scale * in[i] : 0.0;
-        bad += !((v >= 0) & (v < 1e300));
-        out[i] = v;
+        float f = state[i] ? in[i] : 0.0f;
+        int size;
+        bad += !((f >= 0) & (f < 3e38f));
+        memcpy(&size, &f, 4);
+        high = size > high ? size : high;
     }
+    memcpy(top, &high, 4);
     return bad;
 }
 
-/* out = scale * c in the pore, not below zero; NaN in the solid. */
-ROW void row_store(double *restrict out, const double *c, double scale, const row_byte *mask,
+/* out = scale * in in the pore, zero in the solid. */
+ROW void row_load(double *restrict out, const double *in, double scale, const row_byte *state,
+                  int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = state[i] ? scale * in[i] : 0.0;
+}
+
+ROW void row_load_single(double *restrict out, const float *in, double scale,
+                         const row_byte *state, int n)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = state[i] ? scale * in[i] : 0.0;
+}
+
+/* out = scale * c in the pore, not below zero; elsewhere it stays. */
+ROW void row_store(double *restrict out, const double *c, double scale, const row_byte *state,
                    int n)
 {
     for (int i = 0; i < n; i++) {
         double v = scale * c[i];
         v = v > 0 ? v : 0.0;
-        out[i] = mask[i] ? v : NAN;
+        out[i] = state[i] ? v : out[i];
+    }
+}
+
+ROW void row_store_single(float *restrict out, const double *c, double scale,
+                          const row_byte *state, int n)
+{
+    for (int i = 0; i < n; i++) {
+        double v = scale * c[i];
+        v = v > 0 ? v : 0.0;
+        out[i] = state[i] ? (float)v : out[i];
     }
 }
 #endif

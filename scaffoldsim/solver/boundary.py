@@ -29,19 +29,19 @@ class Boundary:
     exchange: tuple[float, ...]
 
     def conductances(
-        self, pore: NDArray[np.float64], voxel: float, diffusivity: float
+        self, layers: list[NDArray[np.float64]], voxel: float, diffusivity: float
     ) -> list[NDArray[np.float64] | None]:
         """Half a voxel of pore in series with the exchange film, per face, in units of D h.
 
-        1 / k = 1 / (2 p) + D / (k_e h), with p the relative diffusivity of the face voxel.
+        1 / k = 1 / (2 p) + D / (k_e h), with p the relative diffusivity of the face voxel; the
+        `layers` hold it for the six faces.
         """
         out: list[NDArray[np.float64] | None] = []
         for face, exchange in enumerate(self.exchange):
             if exchange == 0 or diffusivity == 0:
                 out.append(None)
                 continue
-            axis, side = divmod(face, 2)
-            half = 2.0 * np.take(pore, -1 if side else 0, axis=axis)
+            half = 2.0 * layers[face]
             film = exchange * voxel / diffusivity
             k = half if np.isinf(exchange) else half / (1.0 + half / film)
             out.append(np.ascontiguousarray(k))

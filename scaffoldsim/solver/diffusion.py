@@ -30,11 +30,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scaffoldsim.solver import _diffusion
 from scaffoldsim.solver import boundary as faces
-from scaffoldsim.solver.inputs import Inputs, positive, relative_pore, thread_count
-from scaffoldsim.solver.multigrid import Multigrid, wrap
-from scaffoldsim.solver.newton import ConvergenceError, Equation, Newton
+from scaffoldsim.solver.domain import Domain
+from scaffoldsim.solver.inputs import positive
+from scaffoldsim.solver.newton import ConvergenceError, Equation, Term
+from scaffoldsim.solver.outlets import Outlets
 from scaffoldsim.solver.pockets import Pockets
 
 __all__ = ["ConvergenceError", "Diffusion", "Domain", "Solution", "advance", "steady_state"]
@@ -62,43 +62,11 @@ class Solution:
     cycles: int
 
 
-class Domain:
-    """The pore of a voxel image, shared by all species that diffuse in it.
-
-    Parameters
-    ----------
-    pore : (nx, ny, nz) bool, or float >= 0 that scales the diffusivity (0 is solid)
-    voxel : edge of a voxel, m
-    periodic : three bools, axes whose two faces are one
-    threads : OpenMP threads, None for all
-    """
-
-    def __init__(
-        self,
-        pore: ArrayLike,
-        *,
-        voxel: float,
-        periodic: tuple[bool, bool, bool] = (False, False, False),
-        threads: int | None = None,
-    ) -> None:
-        self.voxel = positive(voxel, "voxel", "m")
-        self.periodic = periodic
-        self.threads = thread_count(threads)
-        self.version = 0
-        self.update(pore)
-
-    def update(self, pore: ArrayLike) -> None:
-        """Take a changed pore of the same shape."""
-        self.relative, self.factor = relative_pore(pore)
-        self.version += 1
-
-
 class Diffusion:
     """One species in a `Domain`, solved many times.
 
-    The hierarchy and all working arrays are made once; `solve` keeps nothing else from one call
-    to the next, so a solution depends on the arguments alone, bit for bit, for any number of
-    threads.
+    `solve` keeps nothing from one call to the next, so a solution depends on the arguments alone,
+    bit for bit, for any number of threads, and species may share a domain.
 
     Parameters
     ----------
@@ -121,7 +89,7 @@ class Diffusion:
     def __init__(self, domain: Domain, *, diffusivity: float, boundary: Mapping[str, Any]) -> None:
         self.domain = domain
         self.boundary = faces.parse(boundary)
-        if self.boundary.periodic != domain.periodic:
+        if self.boundary.periodic != tuple(domain.periodic):
             mine, others = (
                 "".join(a for a, wraps in zip(faces.AXES, wrapped, strict=True) if wraps) or "none"
                 for wrapped in (self.boundary.periodic, domain.periodic)
@@ -129,58 +97,26 @@ class Diffusion:
             raise ValueError(
                 f"boundary is periodic along {mine}, the domain along {others}; they must agree."
             )
-        self._diffusivity = positive(diffusivity, "diffusivity", "m2/s", zero=True)
+        self.diffusivity = positive(diffusivity, "diffusivity", "m2/s", zero=True)
         self._version = 0
         self._refresh()
 
+    def __repr__(self) -> str:
+        return f"Diffusion({self.domain.shape}, diffusivity={self.diffusivity:g} m2/s)"
+
     def _refresh(self) -> None:
+        """Follow the domain to its present geometry."""
         domain = self.domain
         if self._version == domain.version:
             return
         self._version = domain.version
-        relative, voxel = domain.relative, domain.voxel
-        diffusivity = self._diffusivity * domain.factor
-        self.shape: tuple[int, int, int] = relative.shape
-        self._face_k = self.boundary.conductances(relative.astype(np.float64), voxel, diffusivity)
-        self._grid = Multigrid(
-            relative,
-            self.boundary.periodic,
-            self._face_k,
-            domain.threads,
-            linked=diffusivity > 0,
-        )
-        self._pockets = Pockets(self._grid)
+        diffusivity = self.diffusivity * domain.factor
+        self._newton = domain.solver(linked=diffusivity > 0)
+        self._face_k = self.boundary.conductances(domain.layers, domain.voxel, diffusivity)
         # All rates are multiplied by this time, so that an open face has conductance one.
-        self._time = voxel**2 / diffusivity if diffusivity > 0 else 1.0
-        self._inputs = Inputs(self._grid.mask[1:-1, 1:-1, 1:-1] == 0)
-        self._c = np.zeros(self._grid.mask.shape)
-        self._buffers: dict[str, Array] = {}
-        self._newton = Newton(self._grid, self._face_k, self._c)
-        self._face_reference: float | None = None
-
-    def __repr__(self) -> str:
-        levels = [level.n for level in self._grid.levels]
-        return f"Diffusion({self.shape}, levels={levels}, sealed pockets={len(self._pockets)})"
-
-    def _field(self, values: Any, name: str) -> Any:
-        """A concentration: its value in the solid does not count."""
-        checked = self._inputs.array(values, name)
-        if np.ndim(checked) == 0:
-            checked = np.full(self.shape, checked)
-        self._load(checked, 1.0, name)
-        return checked
-
-    def _load(self, values: Array, scale: float, name: str) -> None:
-        if _diffusion.load_field(values, scale, self._grid.mask, self._c):
-            raise ValueError(
-                f"{name} is negative or not finite in some pore voxel; it must be "
-                ">= 0 in mol/m3 (fill voxels that were opened since)."
-            )
-
-    def _buffer(self, name: str, dtype: type) -> Array:
-        if name not in self._buffers:
-            self._buffers[name] = np.zeros(self.shape, dtype)
-        return self._buffers[name]
+        self._time = domain.voxel**2 / diffusivity if diffusivity > 0 else 1.0
+        self._outlets = Outlets(self._newton.grid, self._face_k)
+        self._pockets: Pockets | None = None
 
     # ------------------------------------------------------------------- solve
     def solve(
@@ -201,13 +137,13 @@ class Diffusion:
 
         Parameters, errors and source as in `steady_state`; in addition
 
-        out : (nx, ny, nz) float32 or float64 that takes the field and becomes `.value`; what it
-            holds in the solid stays
-
         previous : scalar or (nx, ny, nz), mol/m3, the field one `dt` ago
         dt : s; with it a sealed pocket simply keeps its balance
+        out : (nx, ny, nz) float32 or float64 that takes the field and becomes `.value`; what it
+            holds in the solid stays
         """
         self._refresh()
+        domain, inputs = self.domain, self.domain.inputs
         tolerance = positive(tolerance, "tolerance", "parts of one")
         if not 1e-12 <= tolerance < 1:
             raise ValueError(f"tolerance is {tolerance:g}; it must lie in [1e-12, 1).")
@@ -218,19 +154,18 @@ class Diffusion:
                 "half_saturation is missing; consumption needs one, > 0 in mol/m3 "
                 "(1e-6 serves as the zero-order limit)."
             )
-        km = (
-            1.0
-            if half_saturation is None
-            else positive(half_saturation, "half_saturation", "mol/m3")
-        )
-        uptake = self._inputs.rate(
+        km = 1.0
+        if half_saturation is not None:
+            km = positive(half_saturation, "half_saturation", "mol/m3")
+        uptake, uptake_top = inputs.rate(
             0.0 if consumption is None else consumption, "consumption", "mol/m3/s"
         )
-        decay = self._inputs.rate(decay, "decay", "1/s")
-        source = self._inputs.rate(0.0 if source is None else source, "source", "mol/m3/s")
-        held, values = self._inputs.held(fixed)
-        before = None if previous is None else self._field(previous, "previous")
+        decay, _ = inputs.rate(decay, "decay", "1/s")
+        source, source_top = inputs.rate(0.0 if source is None else source, "source", "mol/m3/s")
+        held, values = inputs.held(fixed)
+        before, before_top = (None, 0.0) if previous is None else self._field(previous, "previous")
         step = math.inf if dt is None else positive(dt, "dt", "s")
+        out = inputs.out(out)
 
         level = max(
             (v for v, k in zip(self.boundary.value, self._face_k, strict=True) if k is not None),
@@ -239,120 +174,102 @@ class Diffusion:
         if held is not None:
             level = max(level, float(values[held].max()))
         start = before
-        if initial is not None:
-            start = self._inputs.array(initial, "initial")
-            if np.ndim(start) == 0:
-                start = self._field(start, "initial")
+        if initial is not None and initial is not previous:
+            start, _ = self._field(initial, "initial")
         settled = None
         if before is None:
+            if self._pockets is None:
+                self._pockets = Pockets(self._newton.grid, self._outlets.rows)
             settled = self._pockets.settle(source, decay, uptake, held)
 
         # A power of two brings every concentration near one without touching its digits.
-        size = max(
-            level,
-            float(np.max(source)) * self._time,
-            0.0 if before is None else float(np.fmax.reduce(before, axis=None)),
-        )
-        if consumption is not None and size > 0:
+        size = max(level, source_top * self._time, before_top)
+        if uptake_top > 0 and size > 0:
             # A box that runs dry: so far below Km the sink is linear, and dividing by what is
             # left would carry it out of the range of float32.
             size = max(size, _LINEAR_BELOW * km)
         scale = 2.0 ** -math.frexp(size)[1] if size > 0 else 1.0
         per_step = self._time / step
+        pinned = self._pinned(held, values, settled, start, scale)
+        state = self._state([at for at, _ in pinned])
+        linear = _term(decay, self._time)
+        past: Term = (None, 0.0, 0.0) if before is None else _term(before, per_step * scale)
         equation = Equation(
-            uptake=self._uptake(uptake, scale * self._time),
+            uptake=_term(uptake, scale * self._time),
             half_saturation=km * scale,
-            linear=self._linear(decay, per_step),
-            constant=self._constant(source, before, per_step, scale),
+            linear=(*linear[:2], linear[2] + per_step),
+            source=_term(source, scale * self._time),
+            before=past,
+            state=state,
+            face_k=self._face_k,
             face_value=np.array(self.boundary.value) * scale,
             level=level * scale,
         )
-        hold = self._hold(held, values, settled, start, scale)
 
         def load(field: Any) -> None:
             """The starting iterate: `field`, or one number everywhere, where c is free."""
-            if np.ndim(field) == 0:
-                np.multiply(self._grid.mask, field * scale, out=self._c)
-            else:
-                self._load(field, scale, "initial")
-            hold()
-            wrap(self._c, self._grid.periodic)
+            domain.load(field, scale)
+            for at, value in pinned:
+                domain.newton.c[1:-1, 1:-1, 1:-1][at] = value
+            domain.wrap()
 
-        self._grid.set_held(held)
-        plain = held is None and before is None and np.max(source) == 0
-        if plain and self._face_reference is not None:
-            reference = self._face_reference
-        else:
+        if pinned:
             load(0.0)
-            reference = self._newton.residual(equation)
-        if plain:
-            self._face_reference = reference
+        reference = self._newton.residual(equation, empty=not pinned)
         if reference == 0:
-            if start is not None:
-                load(start)
             load(0.0)
             residual, cycles = 0.0, 0
         else:
+            self._outlets.use(state, held)
             residual, cycles = self._newton.solve(
                 equation, lambda: load(level if start is None else start), reference, tolerance
             )
-        value = np.empty(self.shape)
-        _diffusion.store_field(self._c, 1.0 / scale, self._grid.mask, value)
-        if out is not None:
-            np.copyto(out, value, where=~self._inputs.solid, casting="same_kind")
-            value = out
-        return Solution(value, residual, cycles)
+        self._newton.grid.store(domain.newton.c, 1.0 / scale, out)
+        return Solution(out, residual, cycles)
 
-    def _hold(self, held: Any, values: Any, settled: Any, start: Any, scale: float) -> Any:
-        """Mark the voxels that are not solved for; returns what puts their values into c."""
-        inner = (slice(1, -1),) * 3
-        active, c = self._grid.active[inner], self._c[inner]
-        active[...] = self._grid.mask[inner]
-        pinned = []
+    def _field(self, values: Any, name: str) -> tuple[Any, float]:
+        """A concentration and its largest value; what it is in the solid does not count."""
+        checked = self.domain.inputs.array(values, name)
+        top = checked if np.ndim(checked) == 0 else self._newton.grid.top(checked)
+        if not 0 <= top < math.inf:
+            raise ValueError(
+                f"{name} is negative or not finite in some pore voxel; it must be "
+                ">= 0 in mol/m3 (fill voxels that were opened since)."
+            )
+        return checked, top
+
+    def _pinned(
+        self, held: Any, values: Any, settled: Any, start: Any, scale: float
+    ) -> list[tuple[Any, Array]]:
+        """Where c is not solved for, and its values there."""
+        pinned: list[tuple[Any, Array]] = []
         if settled is not None and len(settled.voxel):
-            at = np.unravel_index(settled.voxel, self.shape)
+            at = np.unravel_index(settled.voxel, self.domain.shape)
             kept = np.zeros(len(settled.voxel))
             if start is not None:
-                kept = np.where(settled.keep, start[at] * scale, 0.0)
-            active[at] = 0
+                known = start if np.ndim(start) == 0 else start[at]
+                kept = np.where(settled.keep, known * scale, 0.0)
             pinned.append((at, kept))
         if held is not None:
-            active[held] = 0
             pinned.append((held, values[held] * scale))
+        return pinned
 
-        def hold() -> None:
-            for at, value in pinned:
-                c[at] = value
+    def _state(self, pinned: list[Any]) -> NDArray[np.uint8]:
+        """1 where c is solved for, 2 where it is pinned, 0 in the solid; padded."""
+        mask = self._newton.grid.mask
+        if not pinned:
+            return mask
+        state = mask.copy()
+        for at in pinned:
+            state[1:-1, 1:-1, 1:-1][at] = 2
+        return state
 
-        return hold
 
-    def _uptake(self, values: Any, factor: float) -> Array:
-        if np.max(values) == 0:
-            return np.empty((0, 0, 0), np.float32)
-        if np.ndim(values) == 0:
-            return np.full((1, 1, self.shape[2]), factor * values, np.float32)
-        out = self._buffer("uptake", np.float32)
-        np.multiply(values, factor, out=out, casting="same_kind")
-        return out
-
-    def _linear(self, decay: Any, per_step: float) -> Array:
-        if np.ndim(decay) == 0:
-            return np.full((1, 1, self.shape[2]), decay * self._time + per_step)
-        out = self._buffer("linear", np.float64)
-        np.multiply(decay, self._time, out=out)
-        out += per_step
-        return out
-
-    def _constant(self, source: Any, before: Any, per_step: float, scale: float) -> Array:
-        if before is None and np.ndim(source) == 0:
-            return np.full((1, 1, self.shape[2]), source * self._time * scale)
-        out = self._buffer("constant", np.float64)
-        if before is None:
-            np.multiply(source, self._time * scale, out=out)
-        else:
-            np.multiply(before, per_step * scale, out=out)
-            out += source * (self._time * scale)
-        return out
+def _term(values: Any, factor: float) -> Term:
+    """`factor` times a number or an array, as the kernels take it."""
+    if np.ndim(values) == 0:
+        return None, 0.0, float(values) * factor
+    return values, factor, 0.0
 
 
 def steady_state(

@@ -80,10 +80,10 @@ def relative_pore(pore: ArrayLike) -> tuple[Array, float]:
 
 
 class Inputs:
-    """Checks arguments of one geometry; `solid` is its (nx, ny, nz) mask of the solid."""
+    """Checks arguments of one geometry; `mask` is above zero in its pore, (nx, ny, nz)."""
 
-    def __init__(self, solid: NDArray[np.bool_]) -> None:
-        self.solid, self.shape = solid, solid.shape
+    def __init__(self, mask: NDArray[np.uint8]) -> None:
+        self.mask, self.shape = mask, mask.shape
 
     def array(self, values: Any, name: str) -> Any:
         """A float, or a contiguous float array of this shape."""
@@ -98,8 +98,8 @@ class Inputs:
             array = array.astype(np.float64)
         return np.ascontiguousarray(array)
 
-    def rate(self, values: Any, name: str, unit: str) -> Any:
-        """A float or an array, >= 0 everywhere."""
+    def rate(self, values: Any, name: str, unit: str) -> tuple[Any, float]:
+        """A float or an array, >= 0 everywhere, and its largest value."""
         checked = self.array(values, name)
         low = checked if np.ndim(checked) == 0 else checked.min()
         high = checked if np.ndim(checked) == 0 else checked.max()
@@ -107,7 +107,23 @@ class Inputs:
             raise ValueError(
                 f"{name} is negative or not finite somewhere; it must be >= 0 in {unit}."
             )
-        return checked
+        return checked, float(high)
+
+    def out(self, out: Any) -> Any:
+        """Where the field goes: `out`, or a new array that is NaN in the solid."""
+        if out is None:
+            return np.full(self.shape, np.nan)
+        if not (
+            isinstance(out, np.ndarray)
+            and out.shape == self.shape
+            and out.dtype in (np.float32, np.float64)
+            and out.flags.c_contiguous
+            and out.flags.writeable
+        ):
+            raise ValueError(
+                f"out is no writeable, contiguous float32 or float64 array of shape {self.shape}."
+            )
+        return out
 
     def held(self, fixed: Any) -> tuple[Any, Any]:
         """Interior voxels of held value (None if there are none) and the values."""
@@ -116,7 +132,7 @@ class Inputs:
         values = self.array(fixed, "fixed")
         if np.ndim(values) == 0:
             raise ValueError("fixed is one number; it must be an array with NaN where c is free.")
-        held = ~np.isnan(values) & ~self.solid
+        held = ~np.isnan(values) & (self.mask > 0)
         if not held.any():
             return None, None
         picked = values[held]

@@ -40,48 +40,58 @@ class ConvergenceError(RuntimeError):
         self.history = history
 
 
+# factor * array + constant, as the kernels take it; the array is (nx, ny, nz), single or double.
+Term = tuple[NDArray[Any] | None, float, float]
+
+
 @dataclass(frozen=True)
 class Equation:
-    """Scaled coefficients of one solve; each array is per voxel, or one row (1, 1, nz).
+    """Scaled coefficients of one solve.
 
-    uptake : float32, greatest Michaelis-Menten consumption; empty if there is none
+    uptake : greatest Michaelis-Menten consumption
     half_saturation : of that consumption
-    linear : float64, linear sink (decay, and 1/dt in a step)
-    constant : float64, source (and previous/dt in a step)
+    linear : linear sink (decay, and 1/dt in a step)
+    source : supply
+    before : previous/dt in a step
+    state : padded uint8, 1 where c is solved for
+    face_k : conductance of the six faces per voxel, or None
     face_value : six boundary values
     level : largest held value
     """
 
-    uptake: NDArray[np.float32]
+    uptake: Term
     half_saturation: float
-    linear: NDArray[np.float64]
-    constant: NDArray[np.float64]
+    linear: Term
+    source: Term
+    before: Term
+    state: NDArray[np.uint8]
+    face_k: list[NDArray[np.float64] | None]
     face_value: NDArray[np.float64]
     level: float
+
+    @property
+    def curved(self) -> bool:
+        """Whether the slope of the sink depends on c."""
+        return self.uptake[0] is not None or self.uptake[2] > 0
 
 
 class Newton:
     """Drives the kernels of one hierarchy towards F(c) = 0 for the padded iterate `c`."""
 
-    def __init__(
-        self,
-        grid: Multigrid,
-        face_k: list[NDArray[np.float64] | None],
-        c: NDArray[np.float64],
-    ) -> None:
-        self.grid, self.face_k, self.c = grid, face_k, c
+    def __init__(self, grid: Multigrid, c: NDArray[np.float64]) -> None:
+        self.grid, self.c = grid, c
         self._work: list[NDArray[Any]] = []
 
-    def residual(self, equation: Equation) -> float:
-        """Two-norm of F(c); also linearises there, so that a cycle may follow."""
+    def residual(self, equation: Equation, *, empty: bool = False) -> float:
+        """Two-norm of F(c), or of F(0) if `empty`; else also linearises, so a cycle may follow."""
         square: float = self.grid.kernel.linearise(
             self.c,
-            equation.uptake,
+            equation.state,
+            (equation.uptake, equation.linear, equation.source, equation.before),
             equation.half_saturation,
-            equation.linear,
-            equation.constant,
-            self.face_k,
+            equation.face_k,
             equation.face_value,
+            empty,
         )
         return math.sqrt(square)
 
@@ -112,12 +122,12 @@ class Newton:
     def _cycles(
         self, equation: Equation, reference: float, tolerance: float, history: list[float]
     ) -> int | None:
-        kernel, curved = self.grid.kernel, equation.uptake.size > 0
+        kernel, curved = self.grid.kernel, equation.curved
         history.append(self.residual(equation) / reference)
         last = math.inf
         for cycle in range(1, MAX_CYCLES + 1):
             if curved or cycle == 1:
-                kernel.restrict_sinks()
+                kernel.restrict_slopes()
             kernel.cycle()
             step, top = kernel.update(self.c, curved)
             history.append(self.residual(equation) / reference)
@@ -133,11 +143,11 @@ class Newton:
     def _krylov(
         self, equation: Equation, reference: float, tolerance: float, history: list[float]
     ) -> int | None:
-        kernel, curved = self.grid.kernel, equation.uptake.size > 0
+        kernel, curved = self.grid.kernel, equation.curved
         spent, last = len(history) - 1, math.inf
         history.append(self.residual(equation) / reference)
         for _ in range(MAX_NEWTON):
-            kernel.restrict_sinks()
+            kernel.restrict_slopes()
             count, reached = self._conjugate(MAX_KRYLOV, jacobi=False)
             spent += count
             if not reached <= KRYLOV_REDUCTION:
@@ -162,8 +172,8 @@ class Newton:
         """
         grid, kernel = self.grid, self.grid.kernel
         if not self._work:
-            self._work = [np.zeros_like(grid.x) for _ in range(4)]
-        answer, direction, image, zero = self._work
+            self._work = [np.zeros_like(grid.x) for _ in range(3)]
+        answer, direction, image = self._work
         answer[...] = 0.0
         direction[...] = 0.0
         first = now = kernel.dot(grid.b, grid.b)
@@ -178,7 +188,7 @@ class Newton:
             turn = length * kernel.dot(grid.x, image) / before if count else 0.0
             direction *= np.float32(turn)
             direction += grid.x
-            kernel.apply(direction, zero, image)
+            kernel.apply(direction, image)
             curvature = -kernel.dot(direction, image)
             if not (slope > 0 and curvature > 0):
                 break

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scaffoldsim.solver import _aggregation
 from scaffoldsim.solver.multigrid import Multigrid
 
 
@@ -34,24 +33,28 @@ class Pockets:
     start : first position of each pocket in `voxel`
     """
 
-    def __init__(self, grid: Multigrid) -> None:
-        shape = tuple(n - 2 for n in grid.mask.shape)
-        root = np.empty(grid.mask.shape, np.int32)
-        if grid.linked:
-            _aggregation.label_voxels(grid.mask, 31, *grid.periodic, root)
-        else:
-            root[...] = np.arange(root.size, dtype=np.int32).reshape(root.shape)
-        supplied = np.zeros(root.size, bool)
-        supplied[root[grid.boundary > 0]] = True
-        inner = root[1:-1, 1:-1, 1:-1].ravel()
-        pore = grid.mask[1:-1, 1:-1, 1:-1].ravel() > 0
-        sealed = np.flatnonzero(pore)
-        sealed = sealed[~supplied[inner[sealed]]]
-        order = np.argsort(inner[sealed], kind="stable")
-        self.shape = shape
-        self.voxel = sealed[order]
-        label = inner[self.voxel]
-        self.start = np.flatnonzero(np.diff(label, prepend=-1))
+    def __init__(self, grid: Multigrid, outlets: list[NDArray[Any]]) -> None:
+        """`outlets`: per level, the rows that some face supplies."""
+        self.shape = grid.shape
+        voxels, owners, pieces = [], [], 0
+        for number, level in enumerate(grid.levels):
+            rows = level.ends(last=number + 1 == len(grid.levels))
+            rows = rows[~np.isin(rows, outlets[number])]
+            owner = np.arange(len(rows))
+            for below in reversed(grid.levels[:number]):
+                rows, which = below.members(rows)
+                owner = owner[which]
+            voxels.append(rows)
+            owners.append(pieces + owner)
+            pieces += int(owner.max(initial=-1)) + 1
+        place = np.unravel_index(np.concatenate(voxels), grid.levels[0].padded)
+        voxel = np.ravel_multi_index([i - 1 for i in place], self.shape)
+        owner = np.concatenate(owners)
+        lowest = np.full(pieces, np.iinfo(np.int64).max)
+        np.minimum.at(lowest, owner, voxel)
+        order = np.lexsort((voxel, lowest[owner]))
+        self.voxel = voxel[order]
+        self.start = np.flatnonzero(np.diff(lowest[owner][order], prepend=-1))
 
     def __len__(self) -> int:
         return len(self.start)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse.csgraph import connected_components
 
 from scaffoldsim.solver import _diffusion
 from scaffoldsim.solver.diffusion import advance, steady_state
-from scaffoldsim.solver.multigrid import Multigrid, pad
+from scaffoldsim.solver.levels import pad
+from scaffoldsim.solver.multigrid import Multigrid
 from tests.solver.reference import D, H
 
 UNITS = {"voxel": H, "diffusivity": D}
@@ -53,13 +57,18 @@ def dense(pore, periodic):
 
 def prepared(box, uptake, km, linear):
     pore, periodic, rng = box
-    grid = Multigrid(pore, periodic, [None] * 6, threads=2)
+    grid = Multigrid(pore, periodic, threads=2)
     c = pad(np.where(pore > 0, rng.random(pore.shape), 0.0), grid.periodic)
     q = rng.random(pore.shape)
-    u = np.full(pore.shape, uptake, np.float32)
-    total = grid.kernel.linearise(
-        c, u, km, np.full((1, 1, pore.shape[2]), linear), q, [None] * 6, np.zeros(6)
+    # Half of the supply as source, half as the field before; one term of each kind.
+    terms = (
+        (np.full(pore.shape, uptake, np.float32), 1.0, 0.0),
+        (None, 0.0, linear),
+        (q, 0.5, 0.0),
+        (q, 0.25, 0.0),
     )
+    q = 0.75 * q
+    total = grid.kernel.linearise(c, grid.mask, terms, km, [None] * 6, np.zeros(6), False)
     return grid, c[1:-1, 1:-1, 1:-1].ravel(), q.ravel(), total
 
 
@@ -85,11 +94,10 @@ def test_sweep_kernel(box, linear):
     even = np.indices(box[0].shape).sum(axis=0).ravel() % 2 == 1
     a = dense(box[0], box[1]) + linear * np.eye(pore.size)
     x, b = np.zeros(pore.size), grid.b[1:-1, 1:-1, 1:-1].ravel().astype(float)
-    for _ in range(2):
-        for colour in (even, ~even):
-            new = (b - (a - np.diag(np.diag(a))) @ x) / np.diag(a)
-            x = np.where(colour & pore, new, x)
-        grid.kernel.sweep()
+    for colour in (even, ~even, even, ~even):
+        new = (b - (a - np.diag(np.diag(a))) @ x) / np.diag(a)
+        x = np.where(colour & pore, new, x)
+    grid.kernel.smooth()
     odd_ring = any(w and n % 2 and n > 1 for w, n in zip(box[1], box[0].shape, strict=True))
     if not odd_ring:
         np.testing.assert_allclose(grid.x[1:-1, 1:-1, 1:-1].ravel(), x, rtol=1e-4, atol=1e-4)
@@ -103,7 +111,7 @@ def test_cycle_solves_the_linear_problem(box, linear):
     pore = box[0].ravel() > 0
     a = dense(box[0], box[1]) + linear * np.eye(pore.size)
     b = grid.b[1:-1, 1:-1, 1:-1].ravel() * pore
-    grid.kernel.restrict_sinks()
+    grid.kernel.restrict_slopes()
     total = np.zeros(pore.size)
     for _ in range(25):
         grid.kernel.cycle()
@@ -143,19 +151,126 @@ def test_mass_balance_of_a_step(box, decay, dt):
     assert kept == pytest.approx(np.sum(before[inside]), rel=1e-6)
 
 
-def test_load_counts_unfit_values():
-    field = np.array([[[1.0, np.nan, -1.0, np.inf, np.nan]]])
-    mask = pad(np.array([[[1, 1, 1, 1, 0]]], np.uint8), (False,) * 3)
+def test_top_is_found_in_the_pore_alone():
+    mask = pad(np.array([[[1, 1, 0]]], np.uint8), (False,) * 3)
+    top = np.zeros(1, np.float32)
+    for dtype in (np.float32, np.float64):
+        good = np.array([[[1.0, 2.5, np.nan]]], dtype)
+        assert _diffusion.field_top(good, mask, top, 1) == 2.5
+        for bad in (np.nan, -1.0, np.inf):
+            assert _diffusion.field_top(np.array([[[1.0, bad, 0.0]]], dtype), mask, top, 1) == -1
+
+
+def test_load_leaves_out_the_solid():
+    mask = pad(np.array([[[1, 0]]], np.uint8), (False,) * 3)
     c = np.zeros(mask.shape)
     for dtype in (np.float32, np.float64):
-        assert _diffusion.load_field(field.astype(dtype), 2.0, mask, c) == 3
-    assert c[1, 1, 1] == 2.0
-    assert c[1, 1, 5] == 0.0
+        _diffusion.load_field(np.array([[[1.5, np.nan]]], dtype), 2.0, mask, c, 1)
+        assert c[1, 1, 1:3].tolist() == [3.0, 0.0]
 
 
-def test_store_clips_at_zero_and_marks_the_solid():
+def test_store_clips_at_zero_and_leaves_the_solid():
     c = pad(np.array([[[2.0, -1e-9, 3.0]]]), (False,) * 3)
     mask = pad(np.array([[[1, 1, 0]]], np.uint8), (False,) * 3)
-    out = np.empty((1, 1, 3))
-    _diffusion.store_field(c, 0.5, mask, out)
-    np.testing.assert_array_equal(out, [[[1.0, 0.0, np.nan]]])
+    for dtype in (np.float32, np.float64):
+        out = np.full((1, 1, 3), 7, dtype)
+        _diffusion.store_field(c, 0.5, mask, out, 1)
+        np.testing.assert_array_equal(out, [[[1.0, 0.0, 7.0]]])
+
+
+def matrix(level):
+    """Conductances between the rows of a level, dense, from the grid and from the loose rows."""
+    a = np.zeros((level.n + level.extra,) * 2)
+    for axis in range(3):
+        k = level.mask.astype(float) if level.links is not None else level.k[axis].astype(float)
+        for place in np.ndindex(*level.shape):
+            high = [i + 1 for i in place]
+            low = list(high)
+            low[axis] -= 1
+            if level.links is not None and not level.mask[tuple(low)]:
+                continue
+            weight = k[tuple(high)]
+            if low[axis] == 0:
+                if not level.periodic[axis]:
+                    continue
+                low[axis] = level.shape[axis]
+            i, j = np.ravel_multi_index(np.transpose([low, high]), level.padded)
+            if weight and level.mask[tuple(low)] and level.mask[tuple(high)]:
+                a[i, j] += weight
+                a[j, i] += weight
+    for q, row in enumerate(level.row):
+        for p in range(level.ptr[q], level.ptr[q + 1]):
+            a[row, level.idx[p]] += level.val[p]
+    return a
+
+
+def rows_of(level):
+    inner = np.zeros(level.padded, bool)
+    inner[1:-1, 1:-1, 1:-1] = level.mask[1:-1, 1:-1, 1:-1] > 0
+    return np.append(np.flatnonzero(inner), level.n + np.arange(level.extra))
+
+
+@COARSE
+@given(boxes())
+def test_coarse_levels_are_galerkins(box):
+    """Each row of a level is one connected piece of a block; its links are halved sums."""
+    pore, periodic, _ = box
+    levels = Multigrid(pore, periodic, threads=1).levels
+    for fine, coarse in pairwise(levels):
+        a, b = matrix(fine), matrix(coarse)
+        np.testing.assert_array_equal(a, a.T)
+        rows = rows_of(fine)
+        parents = fine.parents(rows)
+        linked = a[rows].any(axis=1)
+        np.testing.assert_array_equal(parents >= 0, linked)
+        assert set(parents[linked]) == set(rows_of(coarse))
+        expected = np.zeros_like(b)
+        for i, j in zip(*np.nonzero(a), strict=True):
+            p, q = fine.parents(np.array([i, j]))
+            if p != q:
+                expected[p, q] += 0.5 * a[i, j]
+        np.testing.assert_allclose(b, expected, rtol=1e-6)
+        for parent in set(parents[linked]):
+            members, _ = fine.members(np.array([parent]))
+            np.testing.assert_array_equal(np.sort(members), rows[parents == parent])
+            assert len(set(fine.blocks(members))) == 1
+            pieces, _ = connected_components(a[np.ix_(members, members)])
+            assert pieces == 1
+    assert not matrix(levels[-1]).any()
+
+
+@COARSE
+@given(boxes(), st.integers(0, 2**20))
+def test_an_updated_hierarchy_is_a_new_one(box, seed):
+    pore, periodic, _ = box
+    other = np.where(np.random.default_rng(seed).random(pore.shape) < 0.2, pore == 0, pore)
+    other = other.astype(pore.dtype)
+    used = Multigrid(pore, periodic, threads=2)
+    used.update(other)
+    fresh = Multigrid(other, periodic, threads=1)
+    assert len(used.levels) == len(fresh.levels)
+    for one, two in zip(used.levels, fresh.levels, strict=True):
+        np.testing.assert_array_equal(one.part, two.part)
+        np.testing.assert_array_equal(one.row, two.row)
+        np.testing.assert_array_equal(one.val, two.val)
+        for a, b in zip(one.k, two.k, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_slabs_of_a_pipeline_fit_together(periodic):
+    """Two sweeps and a cycle in slabs give the bits of single planes, at any thickness."""
+    rng = np.random.default_rng(5)
+    for planes in (3, 9, 41, 64):
+        pore = rng.random((planes, 20, 40)) < 0.95
+        pore[:, 9:11] = False
+        found = []
+        for threads in (1, 2, 3, 4):
+            grid = Multigrid(pore, (periodic, True, False), threads=threads)
+            grid.b[1:-1, 1:-1, 1:-1] = np.random.default_rng(1).random(pore.shape) * pore
+            grid.dinv[1:-1, 1:-1, 1:-1] = pore / 6.1
+            grid.s[...] = 0.1
+            grid.kernel.restrict_slopes()
+            grid.kernel.cycle()
+            found.append(grid.x.tobytes())
+        assert found.count(found[0]) == len(found)

@@ -1,0 +1,170 @@
+"""One level of the multigrid hierarchy: rows on a padded grid, and rows beyond it.
+
+A row is one connected piece of the pore inside a block of voxels. The largest piece of a block has
+its row *on* the grid, at the place of the block; the others, where a wall cuts the block, follow
+the grid in the same arrays as *extra* rows. Links between rows on the grid are three arrays of
+conductances, so that smoothing runs along rows of memory; a row with a link to or from an extra row
+is *loose*, and its further links are kept in CSR form. In open pores nearly no row is loose.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Int = NDArray[np.int64]
+Shape = tuple[int, int, int]
+Axes = tuple[bool, bool, bool]
+
+MAIN, ELSEWHERE, ENDS = 1, 2, 255  # `Level.part`
+_CORE = (slice(1, -1),) * 3
+
+
+def pad(values: NDArray[Any], periodic: Axes) -> NDArray[Any]:
+    """Add a ghost layer: the opposite layer on a periodic axis, zero elsewhere."""
+    out = np.zeros(tuple(n + 2 for n in values.shape), values.dtype)
+    out[_CORE] = values
+    wrap(out, periodic)
+    return out
+
+
+def wrap(padded: NDArray[Any], periodic: Axes) -> None:
+    """Copy the opposite layers into the ghosts of the periodic axes, in place."""
+    for axis, wrapped in enumerate(periodic):
+        if wrapped:
+            layers = np.moveaxis(padded, axis, 0)
+            layers[0], layers[-1] = layers[-2], layers[1]
+
+
+class Level:
+    """The rows of one level: a padded grid of them, then `extra` ones.
+
+    Attributes
+    ----------
+    shape, periodic : of the grid; an axis one row long does not wrap
+    mask : uint8, where the grid has a row
+    k : conductance of the lower face of every place along x, y, z; none if all links are one
+    links : uint8, number of links, if all are one
+    site : places on the grid of the blocks of the extra rows
+    row, ptr, idx, val : loose rows (even blocks first, then, from `black` on, odd ones) and their
+        links off the grid, both ways
+    part : uint8, how a row of the grid is passed on: 0 there is none, MAIN to the place of its
+        block, ELSEWHERE as `member` says, ENDS not at all
+    parent, first, member, edges : rows of the next level, and the members that `part` does not
+        give them (member[first[i]:first[i + 1]], with their number in `row` or -1)
+    x, b, s, dinv : float32 work arrays of all rows: correction, residual, sink, 1 / diagonal
+    """
+
+    def __init__(
+        self,
+        shape: Shape,
+        periodic: Axes,
+        mask: NDArray[np.uint8],
+        k: list[Array],
+        *,
+        links: Array | None = None,
+        site: Int | None = None,
+    ) -> None:
+        self.shape, self.periodic, self.mask, self.k, self.links = shape, periodic, mask, k, links
+        self.site = np.empty(0, np.int64) if site is None else site
+        self.part = np.zeros(self.padded, np.uint8)
+        self.black = 0
+        self.row, self.idx, self.parent, self.member, self.edges = (
+            np.empty(0, np.int32) for _ in range(5)
+        )
+        self.ptr, self.first = np.zeros(1, np.int32), np.zeros(1, np.int32)
+        self.val = np.empty(0, np.float32)
+        self.x, self.b, self.s, self.dinv = (
+            np.zeros(self.n + self.extra, np.float32) for _ in range(4)
+        )
+
+    @property
+    def padded(self) -> Shape:
+        """Shape with ghosts."""
+        nx, ny, nz = self.shape
+        return nx + 2, ny + 2, nz + 2
+
+    @property
+    def n(self) -> int:
+        """Places on the padded grid."""
+        return int(np.prod(self.padded))
+
+    @property
+    def extra(self) -> int:
+        """Rows beyond the grid."""
+        return len(self.site)
+
+    @property
+    def odd(self) -> bool:
+        """Whether a periodic axis has an odd number of rows, so that two colours touch."""
+        return any(wraps and n & 1 for n, wraps in zip(self.shape, self.periodic, strict=True))
+
+    @property
+    def linked(self) -> bool:
+        """Whether any two rows are linked."""
+        if self.links is not None:
+            return bool(self.links.any())
+        return len(self.row) > 0 or any(bool(k[_CORE].any()) for k in self.k)
+
+    def place(self, rows: Int) -> tuple[Int, Int, Int]:
+        """Coordinates (from 1 on) of rows, extra ones at their block."""
+        if self.extra:
+            rows = np.where(rows < self.n, rows, self.site[np.maximum(rows - self.n, 0)])
+        x, y, z = np.unravel_index(rows, self.padded)
+        return x, y, z
+
+    def blocks(self, rows: Int) -> Int:
+        """Place on the next grid of the block that holds each row."""
+        wide = tuple((n + 1) // 2 + 2 for n in self.shape)
+        place = tuple(((i - 1) >> 1) + 1 for i in self.place(rows))
+        return np.ravel_multi_index(place, wide).astype(np.int64)
+
+    def parents(self, rows: Int) -> Int:
+        """The row of the next level that each row belongs to, -1 if it is not passed on."""
+        if len(rows) == 0:
+            return rows
+        on_grid = rows < self.n
+        code = np.where(on_grid, self.part.ravel()[np.where(on_grid, rows, 0)], ELSEWHERE)
+        out = np.where(code == MAIN, self.blocks(rows), -1)
+        listed = np.flatnonzero(code == ELSEWHERE)
+        if len(listed) and len(self.member):
+            order = np.argsort(self.member, kind="stable")
+            at = np.searchsorted(self.member, rows[listed], sorter=order)
+            at = order[np.minimum(at, len(order) - 1)]
+            owner = np.repeat(self.parent, np.diff(self.first))[at]
+            out[listed] = np.where(self.member[at] == rows[listed], owner, -1)
+        return out
+
+    def members(self, rows: Int) -> tuple[Int, Int]:
+        """The rows of this level that make up rows of the next, and which of `rows` each is in."""
+        wide = tuple((n + 1) // 2 + 2 for n in self.shape)
+        size = int(np.prod(wide))
+        which = np.flatnonzero(rows < size)
+        place = np.unravel_index(rows[which], wide)
+        found, owner = [], []
+        for corner in range(8):
+            corners = [2 * i - 1 + (corner >> axis & 1) for axis, i in enumerate(place)]
+            flat = np.ravel_multi_index(corners, self.padded, mode="clip").astype(np.int64)
+            fits = np.all([i <= n for i, n in zip(corners, self.shape, strict=True)], axis=0)
+            main = fits & (self.part.ravel()[flat] == MAIN)
+            found.append(flat[main])
+            owner.append(which[main])
+        if len(self.parent) and len(rows):
+            order = np.argsort(rows, kind="stable")
+            listed = np.repeat(self.parent, np.diff(self.first))
+            at = np.minimum(np.searchsorted(rows, listed, sorter=order), len(rows) - 1)
+            kept = rows[order[at]] == listed
+            found.append(self.member[kept].astype(np.int64))
+            owner.append(order[at][kept])
+        return np.concatenate(found), np.concatenate(owner)
+
+    def ends(self, *, last: bool) -> Int:
+        """Rows that are not passed on: each is one whole piece of the pore."""
+        inner = np.zeros(self.padded, bool)
+        inner[_CORE] = self.mask[_CORE] > 0 if last else self.part[_CORE] == ENDS
+        alone = self.row[np.diff(self.ptr) == 0].astype(np.int64)
+        beyond = self.n + np.arange(self.extra) if last else alone[alone >= self.n]
+        return np.append(np.flatnonzero(inner), beyond)
