@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scaffoldsim.model.species import SHOWN
+
 if TYPE_CHECKING:
     from scaffoldsim.model.model import Model
 
@@ -47,6 +49,13 @@ COLUMNS: tuple[str, ...] = (
     "dead_basal",
     "dead_ischaemic",
     "dead_lifespan",
+    "vegf_mean_ng_per_mL",
+    "bmp2_mean_ng_per_mL",
+    "bfgf_mean_ng_per_mL",
+    "sdf1_mean_ng_per_mL",
+    "lactic_acid_mean_mM",
+    "calcium_mean_mM",
+    "strontium_mean_mM",
 )
 
 #: oxygen below which a cell counts as hypoxic: 1 % O2, 7.6 mmHg at 1.3e-3 mM/mmHg
@@ -76,8 +85,12 @@ def row(model: "Model") -> dict[str, Any]:
     if "oxygen" in model.fields.species:
         oxygen = model.fields.in_pores("oxygen")
         if oxygen.size:
-            values["oxygen_mean_mM"] = float(oxygen.mean(dtype=np.float64))
             values["oxygen_p05_mM"] = float(np.percentile(oxygen, 5))
+    for name, entry in model.fields.species.items():
+        unit, scale = SHOWN[entry.unit]
+        column, mean = f"{name}_mean_{unit.replace('/', '_per_')}", model.fields.mean(name)
+        if column in values and mean is not None:
+            values[column] = mean * scale
     box = grid.n_voxels * grid.voxel_volume
     values["cells_per_mm3"] = n / (box * 1e9)
     near = model.lattice.near_surface.ravel()

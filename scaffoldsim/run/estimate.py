@@ -9,9 +9,11 @@ from scaffoldsim.config import Config
 from scaffoldsim.model.rates import Donor
 from scaffoldsim.scaffold.grid import free_memory
 
-# Measured on the quickstart (2 cores): resident memory and run time against voxels and cells.
+# Measured on the quickstart (2 cores): resident memory and run time against voxels and cells, with
+# one species. Each further one keeps its field of this and of the last step, four bytes each.
 _BASE_BYTES = 350_000_000
 _VOXEL_BYTES = 130
+_SPECIES_BYTES = 8
 _CELL_BYTES = 220
 _VOXEL_SECONDS = 1.2e-7
 _CELL_SECONDS = 4.0e-7
@@ -72,11 +74,13 @@ def estimate(config: Config) -> Estimate:
     most = voxels * (config.scaffold.porosity or 1.0)
     cells = int(min(most, given * 2 ** min(doublings, 60)))
     frames = 1 + math.ceil(config.duration / config.output.frames_every)
-    memory = _BASE_BYTES + _VOXEL_BYTES * voxels + _CELL_BYTES * cells
+    species = max(1, len(config.fields))
+    per_voxel = _VOXEL_BYTES + _SPECIES_BYTES * (species - 1)
+    memory = _BASE_BYTES + per_voxel * voxels + _CELL_BYTES * cells
     disk = int(
-        frames * (5 * voxels * len(config.fields) + 30 * cells) + 3 * (4 * voxels + 40 * cells)
+        frames * (5 * voxels * species + 30 * cells) + 3 * (4 * voxels * species + 40 * cells)
     )
-    seconds = config.steps * (_VOXEL_SECONDS * voxels + _CELL_SECONDS * cells)
+    seconds = config.steps * (_VOXEL_SECONDS * voxels * species + _CELL_SECONDS * cells)
     return Estimate(voxels, cells, memory, disk, seconds)
 
 

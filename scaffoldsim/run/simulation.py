@@ -16,6 +16,7 @@ import numpy as np
 from scaffoldsim.config import Config, dump, load
 from scaffoldsim.model.indicators import COLUMNS
 from scaffoldsim.model.model import Model
+from scaffoldsim.model.species import SHOWN
 from scaffoldsim.run import checkpoint
 from scaffoldsim.run.atomic import json_text, write_atomic
 from scaffoldsim.run.estimate import check_resources
@@ -41,7 +42,7 @@ _CONFIG, _METRICS, _STATE, _CHECKPOINT = "config.yaml", "metrics.csv", "state.za
 #: all that a run folder holds; a folder with anything else in it is never replaced
 _ENTRIES = {
     *(MANIFEST, _CONFIG, _METRICS, _STATE, _CHECKPOINT, "inputs", "morphometry.json"),
-    *("picture.png", "report.html"),
+    *("picture.png", "report.html", "error.log"),
 }
 _CELL_COLUMNS = ("id", "voxel", "type", "origin", "parent", "clone", "age", "doublings")
 
@@ -248,8 +249,8 @@ class Simulation:
             folder / _STATE,
             grid_shape=model.grid.shape,
             voxel=model.grid.voxel,
-            field_names=list(model.fields.value),
-            field_units=["mM"] * len(model.fields.value),
+            field_names=list(model.fields.species),
+            field_units=[SHOWN[entry.unit][0] for entry in model.fields.species.values()],
             type_names=list(model.cells.types),
             distance=model.scaffold.distance,
             fraction=model.scaffold.fraction,
@@ -358,9 +359,11 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _write_frame(state: StateWriter, model: Model) -> None:
-    """Write fields (NaN in solid) and cells, by voxel."""
-    solid = ~model.fields.open
-    fields = {name: np.where(solid, np.nan, value) for name, value in model.fields.value.items()}
+    """Write fields (in the unit they are shown in, NaN in solid) and cells, by voxel."""
+    fields = {}
+    for name, entry in model.fields.species.items():
+        shown = model.fields.value[name] * np.float32(SHOWN[entry.unit][1])
+        fields[name] = np.where(model.fields.open, shown, np.float32(np.nan))
     order = np.argsort(model.cells.voxel, kind="stable")
     cells = {name: getattr(model.cells, name)[order] for name in _CELL_COLUMNS}
     state.write_frame(model.seconds / 3600, fields, cells)
@@ -371,7 +374,7 @@ def _tells(step: int, last: int) -> bool:
 
 
 def _news(model: Model) -> dict[str, float]:
-    oxygen = float(model.fields.in_pores("oxygen").mean(dtype=np.float64))
+    oxygen = model.fields.mean("oxygen") or 0.0
     return {"day": model.seconds / 86400, "cells": float(model.cells.n), "oxygen_mM": oxygen}
 
 
