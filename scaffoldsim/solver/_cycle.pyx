@@ -239,29 +239,17 @@ cdef void restrict_slope(const Grid* g, float* scratch, int width) noexcept nogi
         h.dinv[g.parent[p]] = free
     for p in range(h.outlets):
         h.s[h.outlet[p]] += h.film[p]
+    # Loose rows first, into x, which the next cycle begins by overwriting: the grid kernel does
+    # not know all their links.
+    for p in range(h.loose):
+        v = conductance(h, h.row[p], p) + h.s[h.row[p]]
+        h.x[h.row[p]] = 1 / v if h.dinv[h.row[p]] > 0 and v > 0 else 0
     for x in prange(1, h.nx + 1, num_threads=team(h, h.nx * h.ny * h.nz), schedule="static"):
         for y in range(1, h.ny + 1):
             o = x * h.sx + y * h.sy + 1
-            if not h.loose:
-                row_invert(h.dinv + o, h.s + o, h.k[0] + o, h.k[1] + o, h.k[2] + o, h.sx, h.sy,
-                           h.nz)
-            else:
-                invert_apart(h, o)
+            row_invert(h.dinv + o, h.s + o, h.k[0] + o, h.k[1] + o, h.k[2] + o, h.sx, h.sy, h.nz)
     for p in range(h.loose):
-        q = h.row[p]
-        v = conductance(h, q, p) + h.s[q]
-        h.dinv[q] = 1 / v if h.dinv[q] > 0 and v > 0 else 0
-
-
-cdef inline void invert_apart(const Grid* h, Py_ssize_t o) noexcept nogil:
-    """`row_invert` that leaves a row without links on the grid as it is: it may be loose."""
-    cdef Py_ssize_t i
-    cdef float v
-    for i in range(o, o + h.nz):
-        v = conductance(h, i, -1)
-        if v > 0:
-            v = v + h.s[i]
-            h.dinv[i] = 1 / v if h.dinv[i] > 0 and v > 0 else 0
+        h.dinv[h.row[p]] = h.x[h.row[p]]
 
 
 cdef void visit(Grid* g, int depth, int start, float* scratch, int width) noexcept nogil:

@@ -115,7 +115,7 @@ class Diffusion:
         self._face_k = self.boundary.conductances(domain.layers, domain.voxel, diffusivity)
         # All rates are multiplied by this time, so that an open face has conductance one.
         self._time = domain.voxel**2 / diffusivity if diffusivity > 0 else 1.0
-        self._outlets = Outlets(self._newton.grid, self._face_k)
+        self._outlets = Outlets(self._newton.grid, self._face_k, domain.layers)
         self._pockets: Pockets | None = None
 
     # ------------------------------------------------------------------- solve

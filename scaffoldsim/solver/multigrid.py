@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from scaffoldsim.solver import _aggregation, _diffusion
 from scaffoldsim.solver.coarsening import coarsen
-from scaffoldsim.solver.levels import Array, Axes, Int, Level, Shape, pad
+from scaffoldsim.solver.levels import Array, Axes, Level, Shape, pad
 
 # A level may be visited again only while all visits of it stay below this share of one sweep of
 # the first coarse level: a labyrinth or a slab coarsens too slowly for a full W-cycle.
@@ -106,28 +106,3 @@ class Multigrid:
         """Largest value in the pore; -1 if one there is negative or not finite."""
         most = np.zeros(self.shape[0], np.float32)
         return float(_diffusion.field_top(field, self.mask, most, self.threads))
-
-    def restrict_outlets(self, voxels: Int, films: Array, anchors: Int, links: Array) -> Any:
-        """For every coarse level, rows that border on held values and what their s lacks for it.
-
-        `films` of `voxels` are conductances towards faces; the finest s holds them, and each
-        level keeps one half of those of the level before, as of all that crosses a face of its
-        blocks. `links` of `anchors` lead to held voxels; they lie inside blocks and are halved
-        once.
-        """
-        rows, lacking = [], []
-        for level in self.levels[:-1]:
-            voxels, films = _gather(level.parents(voxels), films)
-            anchors, links = _gather(level.parents(anchors), links)
-            rows.append(np.concatenate([voxels, anchors]).astype(np.int32))
-            # What comes from below is the whole of the films and nothing of the links.
-            lacking.append(0.5 * np.concatenate([-films, links]).astype(np.float32))
-            films, anchors, links = 0.5 * films, anchors[:0], links[:0]
-        return rows, lacking
-
-
-def _gather(parents: Int, weights: Array) -> tuple[Int, Array]:
-    """Parents met (-1 is none), in order, and the sum of the weights of their members."""
-    kept = parents >= 0
-    rows, which = np.unique(parents[kept], return_inverse=True)
-    return rows, np.bincount(which, weights[kept], len(rows))

@@ -23,15 +23,21 @@ class Outlets:
     ----------
     grid : the hierarchy
     face_k : conductance per voxel of the faces x-, x+, y-, y+, z-, z+, or None
+    layers : relative diffusivity of the voxels at the faces
 
     Attributes
     ----------
     rows : per level, the rows that an open face supplies
     """
 
-    def __init__(self, grid: Multigrid, face_k: list[NDArray[np.float64] | None]) -> None:
+    def __init__(
+        self,
+        grid: Multigrid,
+        face_k: list[NDArray[np.float64] | None],
+        layers: list[NDArray[np.float64]],
+    ) -> None:
         self.grid = grid
-        voxels, films = [np.empty(0, np.int64)], [np.empty(0)]
+        voxels, halves, films = [np.empty(0, np.int64)], [np.empty(0)], [np.empty(0)]
         for face, k in enumerate(face_k):
             if k is None:
                 continue
@@ -40,11 +46,36 @@ class Outlets:
             place = [i + 1 for i in at]
             place.insert(axis, np.full(len(at[0]), grid.shape[axis] if side else 1))
             voxels.append(np.ravel_multi_index(place, grid.levels[0].padded))
-            films.append(k[at])
-        self._voxels, self._films = np.concatenate(voxels), np.concatenate(films)
+            half = 0.5 / layers[face][at]
+            halves.append(half)
+            films.append(np.maximum(1.0 / k[at] - half, 0.0))
+        self._voxels = np.concatenate(voxels)
+        self._half, self._film = np.concatenate(halves), np.concatenate(films)
         none = np.empty(0, np.int64), np.empty(0)
-        self._open = grid.restrict_outlets(self._voxels, self._films, *none)
+        self._open = self._restrict(np.ones(len(self._voxels), bool), *none)
         self.rows: list[Array] = [self._voxels, *self._open[0]]
+
+    def _restrict(self, free: NDArray[np.bool_], anchors: Array, links: Array) -> Any:
+        """For every coarse level, rows that border on held values and what their s lacks for it.
+
+        From level to level the way to a face doubles (`_half` is the resistance of half a voxel),
+        a film on it stays; the finest s holds both. `links` of `anchors` lead to held voxels;
+        they lie inside blocks and are halved once.
+        """
+        inside, half, film = self._voxels[free], self._half[free], self._film[free]
+        rows, lacking = [], []
+        for level in self.grid.levels[:-1]:
+            inside = level.parents(inside)
+            kept = inside >= 0
+            inside, half, film = inside[kept], half[kept], film[kept]
+            owners = level.parents(anchors)
+            met, which = np.unique(np.append(inside, owners[owners >= 0]), return_inverse=True)
+            gain = 1.0 / (2.0 * half + film) - 1.0 / (half + film)
+            gain = np.append(gain, 0.5 * links[owners >= 0])
+            rows.append(met.astype(np.int32))
+            lacking.append(np.bincount(which, gain, len(met)).astype(np.float32))
+            half, anchors, links = 2.0 * half, anchors[:0], links[:0]
+        return rows, lacking
 
     def use(self, state: NDArray[np.uint8], held: NDArray[np.bool_] | None) -> None:
         """Give the coarse levels what a solve with this `state` needs (1 where c is free)."""
@@ -53,9 +84,7 @@ class Outlets:
             return
         free = state.reshape(-1)[self._voxels] == 1
         anchors, links = self._anchors(state, held)
-        self.grid.kernel.set_outlets(
-            *self.grid.restrict_outlets(self._voxels[free], self._films[free], anchors, links)
-        )
+        self.grid.kernel.set_outlets(*self._restrict(free, anchors, links))
 
     def _anchors(self, state: NDArray[np.uint8], held: NDArray[np.bool_] | None) -> Any:
         """Free neighbours of held voxels, once per link, and the conductance of the link."""
