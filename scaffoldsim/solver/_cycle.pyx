@@ -156,11 +156,10 @@ cdef void smooth(const Grid* g, int start, int colour) noexcept nogil:
         for j in range(count):
             for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
                 stage(g, kind[j], colours[j], x)
+            wrap_ends(g, g.x)    # a blank field must be blank around the ring too
             if g.loose and kind[j] != PROLONG:
                 relax_loose(g, colours[j])
                 wrap_all(g, g.x)
-            else:
-                wrap_ends(g, g.x)
         return
     for slab in prange(slabs, num_threads=slabs, schedule="static"):
         pipeline(g, kind, colours, count, 1 + g.nx * slab // slabs, g.nx * (slab + 1) // slabs,

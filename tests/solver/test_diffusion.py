@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import ndimage
 
 from scaffoldsim.solver.diffusion import (
@@ -195,6 +196,40 @@ def test_a_solve_remembers_nothing(boundary):
     found, expected = used.solve(warm, **OXYGEN), fresh.solve(warm, **OXYGEN)
     assert found.value.tobytes() == expected.value.tobytes()
     assert found.residual == expected.residual
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    st.sampled_from([(4, 9, 6), (9, 11, 7), (17, 13, 10), (8, 16, 12), (13, 14, 14)]),
+    st.tuples(*[st.booleans()] * 3),
+    st.sampled_from([0.4, 0.7, 0.92]),
+    st.integers(0, 2**20),
+)
+def test_species_that_share_a_domain_do_not_meet(shape, periodic, porosity, seed):
+    rng = np.random.default_rng(seed)
+    pore = rng.random(shape) < porosity
+    rings = {axis: "periodic" for axis, wraps in zip("xyz", periodic, strict=True) if wraps}
+    held = rings | {f"{axis}-": 0.2 for axis in "xyz" if axis not in rings}
+    film = rings | {f"{axis}+": (0.1, 1e-6) for axis in "xyz" if axis not in rings}
+    oxygen = {"consumption": 1e-2 * rng.random(shape), "half_saturation": KM}
+    fixed = np.where(rng.random(shape) < 0.05, 0.05, np.nan)
+    source = 1e-5 * rng.random(shape)
+
+    def jobs():
+        domain = Domain(pore, voxel=H, periodic=periodic, threads=1)
+        one = Diffusion(domain, diffusivity=D, boundary=held)
+        two = Diffusion(domain, diffusivity=D / 20, boundary=film)
+        return (
+            lambda: one.solve(0.2, **oxygen),
+            lambda: two.solve(previous=0.1, dt=600.0, decay=1e-4, source=source),
+            lambda: one.solve(previous=0.1, dt=60.0, fixed=fixed, **oxygen),
+            lambda: two.solve(previous=0.1, dt=600.0, fixed=fixed),
+        )
+
+    alone = [jobs()[number]().value.tobytes() for number in range(4)]
+    shared = jobs()
+    for number in (0, 3, 1, 2, 0, 1, 3):
+        assert shared[number]().value.tobytes() == alone[number]
 
 
 def test_backward_euler_step():
