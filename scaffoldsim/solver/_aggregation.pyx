@@ -89,8 +89,8 @@ cdef inline void label(const Block* block, unsigned char* part) noexcept nogil:
 
 def label_blocks(const unsigned char[:, :, ::1] mask, const unsigned char[:, :, ::1] links,
                  list k, const unsigned char[:, :, ::1] loose, tuple shape, tuple periodic,
-                 unsigned char[:, :, ::1] part, int threads):
-    """Pieces of every 2 x 2 x 2 block by the links on the grid.
+                 float strength, unsigned char[:, :, ::1] part, int threads):
+    """Pieces of every 2 x 2 x 2 block by the links on the grid that are not weak.
 
     Where `k` is empty a link joins pore neighbours of `mask`, else it is a conductance above
     zero; `loose` (empty if there are none) marks rows with links off the grid, and `mask` where
@@ -115,14 +115,15 @@ def label_blocks(const unsigned char[:, :, ::1] mask, const unsigned char[:, :, 
         for x in prange(bx, num_threads=threads, schedule="static"):
             for y in range((ny + 1) // 2):
                 label_row(&mask[0, 0, 0], links_, ks, loose_, unit, nx, ny, nz, ring, x, y,
-                          &part[0, 0, 0])
+                          strength, &part[0, 0, 0])
 
 
 cdef void label_row(const unsigned char* mask, const unsigned char* links, const float** k,
                     const unsigned char* loose, bint unit, int nx, int ny, int nz, int ring,
-                    int bx, int by, unsigned char* part) noexcept nogil:
+                    int bx, int by, float strength, unsigned char* part) noexcept nogil:
     cdef Py_ssize_t sy = nz + 2, sx = (nz + 2) * (ny + 2), at, low, base
     cdef Py_ssize_t step[3]
+    cdef float weight
     cdef int bz, i, axis, x, y, z, cut
     cdef Block block
     step[0], step[1], step[2] = sx, sy, 1
@@ -165,9 +166,22 @@ cdef void label_row(const unsigned char* mask, const unsigned char* links, const
                     if unit:
                         block.joined[axis][i] = links[at] > 0 and links[low] > 0
                     else:
-                        block.joined[axis][i] = k[axis][at] > 0 or (
-                            ring & (1 << axis) and k[axis][low] > 0)
+                        # Across a weak link the field may jump, so it joins no piece.
+                        weight = k[axis][at]
+                        if ring & (1 << axis) and k[axis][low] > weight:
+                            weight = k[axis][low]
+                        block.joined[axis][i] = weight > 0 and weight >= strength * max(
+                            strongest(k, step, at), strongest(k, step, low))
         label(&block, part)
+
+
+cdef inline float strongest(const float** k, const Py_ssize_t* step, Py_ssize_t at) noexcept nogil:
+    """Largest conductance of the links of a row on the grid."""
+    cdef float most = 0
+    cdef int axis
+    for axis in range(3):
+        most = max(most, max(k[axis][at], k[axis][at + step[axis]]))
+    return most
 
 
 def join_blocks(list k, const unsigned char[:, :, ::1] part, tuple shape, tuple periodic,

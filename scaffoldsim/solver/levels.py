@@ -55,6 +55,8 @@ class Level:
         block, ELSEWHERE as `member` says, ENDS not at all
     parent, first, member, edges : rows of the next level, and the members that `part` does not
         give them (member[first[i]:first[i + 1]], with their number in `row` or -1)
+    odd : whether rows of one colour touch: across a ring of odd length, or by a weak link inside a
+        block
     x, b, s, dinv : float32 work arrays of all rows: correction, residual, sink, 1 / diagonal
     """
 
@@ -72,6 +74,7 @@ class Level:
         self.site = np.empty(0, np.int64) if site is None else site
         self.part = np.zeros(self.padded, np.uint8)
         self.black = 0
+        self.odd = any(wraps and n & 1 for n, wraps in zip(shape, periodic, strict=True))
         self.row, self.idx, self.parent, self.member, self.edges = (
             np.empty(0, np.int32) for _ in range(5)
         )
@@ -96,11 +99,6 @@ class Level:
     def extra(self) -> int:
         """Rows beyond the grid."""
         return len(self.site)
-
-    @property
-    def odd(self) -> bool:
-        """Whether a periodic axis has an odd number of rows, so that two colours touch."""
-        return any(wraps and n & 1 for n, wraps in zip(self.shape, self.periodic, strict=True))
 
     @property
     def linked(self) -> bool:
@@ -137,6 +135,22 @@ class Level:
             owner = np.repeat(self.parent, np.diff(self.first))[at]
             out[listed] = np.where(self.member[at] == rows[listed], owner, -1)
         return out
+
+    def strongest(self, rows: Array) -> Array:
+        """Largest conductance of the links of loose rows; all of them, in their order."""
+        most = np.zeros(len(rows), np.float32)
+        counts = np.diff(self.ptr)
+        linked = np.flatnonzero(counts)
+        if len(linked):
+            most[linked] = np.maximum.reduceat(self.val, self.ptr[:-1][linked])
+        grid = np.flatnonzero(rows < self.n)
+        place = self.place(rows[grid].astype(np.int64))
+        for axis, k in enumerate(self.k):
+            for side in (0, 1):
+                face = list(place)
+                face[axis] = face[axis] + side
+                most[grid] = np.maximum(most[grid], k[tuple(face)])
+        return most
 
     def members(self, rows: Int) -> tuple[Int, Int]:
         """The rows of this level that make up rows of the next, and which of `rows` each is in."""
