@@ -1,11 +1,13 @@
 """Compiled parts of the hierarchy: links, conductances, the pieces of every 2 x 2 x 2 block.
 
 Everything here is local to a voxel or a block, so the hierarchy is a pure function of the geometry
-for any number of threads. Arrays carry a ghost layer; a ghost of a periodic axis repeats the
+for any number of threads, and where the geometry did not change it may stay: `dirty` marks the
+columns (along z) of blocks to be done. Arrays carry a ghost layer; a ghost of a periodic axis repeats the
 opposite layer, any other ghost reads as solid. `scaffoldsim.solver.levels` names the arrays.
 """
 
 from cython.parallel cimport prange
+from libc.string cimport memset
 
 cdef enum:
     NOTHING = 0      # no row here
@@ -13,12 +15,15 @@ cdef enum:
     ENDS = 255       # has no link: nothing is left to exchange with
 
 
-def count_links(const unsigned char[:, :, ::1] mask, unsigned char[:, :, ::1] links, int threads):
-    """Pore neighbours of every pore voxel."""
+def count_links(const unsigned char[:, :, ::1] mask, const unsigned char[:, ::1] dirty,
+                unsigned char[:, :, ::1] links, int threads):
+    """Pore neighbours of every pore voxel, in the columns of blocks that are `dirty`."""
     cdef int nx = mask.shape[0] - 2, ny = mask.shape[1] - 2, nz = mask.shape[2] - 2, x, y, z
     with nogil:
         for x in prange(1, nx + 1, num_threads=threads, schedule="static"):
             for y in range(1, ny + 1):
+                if not dirty[(x - 1) >> 1, (y - 1) >> 1]:
+                    continue
                 for z in range(1, nz + 1):
                     links[x, y, z] = mask[x, y, z] * (
                         mask[x - 1, y, z] + mask[x + 1, y, z] + mask[x, y - 1, z]
@@ -89,8 +94,9 @@ cdef inline void label(const Block* block, unsigned char* part) noexcept nogil:
 
 def label_blocks(const unsigned char[:, :, ::1] mask, const unsigned char[:, :, ::1] links,
                  list k, const unsigned char[:, :, ::1] loose, tuple shape, tuple periodic,
-                 float strength, unsigned char[:, :, ::1] part, int threads):
-    """Pieces of every 2 x 2 x 2 block by the links on the grid that are not weak.
+                 float strength, const unsigned char[:, ::1] dirty,
+                 unsigned char[:, :, ::1] part, int threads):
+    """Pieces of every 2 x 2 x 2 block in a `dirty` column by the links that are not weak.
 
     Where `k` is empty a link joins pore neighbours of `mask`, else it is a conductance above
     zero; `loose` (empty if there are none) marks rows with links off the grid, and `mask` where
@@ -114,8 +120,9 @@ def label_blocks(const unsigned char[:, :, ::1] mask, const unsigned char[:, :, 
     with nogil:
         for x in prange(bx, num_threads=threads, schedule="static"):
             for y in range((ny + 1) // 2):
-                label_row(&mask[0, 0, 0], links_, ks, loose_, unit, nx, ny, nz, ring, x, y,
-                          strength, &part[0, 0, 0])
+                if dirty[x, y]:
+                    label_row(&mask[0, 0, 0], links_, ks, loose_, unit, nx, ny, nz, ring,
+                              x, y, strength, &part[0, 0, 0])
 
 
 cdef void label_row(const unsigned char* mask, const unsigned char* links, const float** k,
@@ -142,6 +149,8 @@ cdef void label_row(const unsigned char* mask, const unsigned char* links, const
             block.linked[i] = False
             if not block.there[i]:
                 cut += 1
+                if x < nx and y < ny and z < nz:
+                    part[at] = NOTHING
                 continue
             if unit:
                 block.linked[i] = links[at] > 0
@@ -185,9 +194,10 @@ cdef inline float strongest(const float** k, const Py_ssize_t* step, Py_ssize_t 
 
 
 def join_blocks(list k, const unsigned char[:, :, ::1] part, tuple shape, tuple periodic,
-                unsigned char[:, :, ::1] mask, list out, int threads):
-    """Which blocks have a row, and the conductance of their lower faces: half the sum over the
-    links they hold.
+                const unsigned char[:, ::1] dirty, unsigned char[:, :, ::1] mask, list out,
+                int threads):
+    """Which blocks of `dirty` columns have a row, and the conductance of their lower faces: half
+    the sum over the links they hold.
 
     Only links between MAIN members count; the ghosts of `part` must be filled. An axis along which
     the blocks do not wrap gets zero on its first face.
@@ -209,6 +219,8 @@ def join_blocks(list k, const unsigned char[:, :, ::1] part, tuple shape, tuple 
         with nogil:
             for x in prange(bx, num_threads=threads, schedule="static"):
                 for y in range(by):
+                    if not dirty[x, y]:
+                        continue
                     for z in range(bz):
                         if skip and (x if axis == 0 else y if axis == 1 else z) == 0:
                             coarse[x + 1, y + 1, z + 1] = 0
@@ -216,11 +228,22 @@ def join_blocks(list k, const unsigned char[:, :, ::1] part, tuple shape, tuple 
                             coarse[x + 1, y + 1, z + 1] = face(
                                 fine, &part[0, 0, 0], axis, nx, ny, nz, x, y, z)
     with nogil:
-        for x in prange(nx, num_threads=threads, schedule="static"):
-            for y in range(ny):
-                for z in range(nz):
-                    if part[x + 1, y + 1, z + 1] == MAIN:
-                        mask[1 + (x >> 1), 1 + (y >> 1), 1 + (z >> 1)] = 1
+        for x in prange(bx, num_threads=threads, schedule="static"):
+            for y in range(by):
+                if dirty[x, y]:
+                    find_rows(&part[0, 0, 0], nx, ny, nz, x, y, &mask[x + 1, y + 1, 1])
+
+
+cdef void find_rows(const unsigned char* part, int nx, int ny, int nz, int bx, int by,
+                    unsigned char* mask) noexcept nogil:
+    cdef Py_ssize_t sy = nz + 2, sx = (nz + 2) * (ny + 2)
+    cdef int x, y, z
+    memset(mask, 0, (nz + 1) // 2)
+    for x in range(2 * bx + 1, min(2 * bx + 2, nx) + 1):
+        for y in range(2 * by + 1, min(2 * by + 2, ny) + 1):
+            for z in range(1, nz + 1):
+                if part[x * sx + y * sy + z] == MAIN:
+                    mask[(z - 1) >> 1] = 1
 
 
 cdef inline float face(const float* k, const unsigned char* part, int axis, int nx, int ny,

@@ -9,11 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from scaffoldsim.solver import _aggregation
-from scaffoldsim.solver.levels import ELSEWHERE, ENDS, MAIN, Array, Int, Level, Shape, wrap
+from scaffoldsim.solver.levels import LISTED, MAIN, Array, Int, Level, Shape, spread, wrap
+
+Columns = NDArray[np.bool_]
 
 # A link below this share of the strongest one of either row is weak: a wall that lets little
 # through. Pieces joined across walls of 1e-4 made solves of a foam take thousands of cycles; walls
@@ -21,16 +24,27 @@ from scaffoldsim.solver.levels import ELSEWHERE, ENDS, MAIN, Array, Int, Level, 
 STRENGTH = 0.01
 
 
-def coarsen(fine: Level, threads: int) -> Level:
-    """The next level; also fills the parts and members of `fine`."""
+def next_level(fine: Level) -> Level:
+    """An empty level of half the size."""
     nx, ny, nz = ((n + 1) // 2 for n in fine.shape)
     px, py, pz = (w and n > 1 for w, n in zip(fine.periodic, (nx, ny, nz), strict=True))
-    shape, periodic, wide = (nx, ny, nz), (px, py, pz), (nx + 2, ny + 2, nz + 2)
+    wide = (nx + 2, ny + 2, nz + 2)
+    k = [np.zeros(wide, np.float32) for _ in range(3)]
+    return Level((nx, ny, nz), (px, py, pz), np.zeros(wide, np.uint8), k)
+
+
+def coarsen(fine: Level, coarse: Level, dirty: Columns, threads: int) -> Columns:
+    """Fill the next level, and the parts and members of `fine`.
+
+    Only the columns of blocks that are `dirty` are looked at, beside those with listed members;
+    the others are as they were. Returns the columns of the next level that may have changed.
+    """
     loose = np.empty((0, 0, 0), np.uint8)
     if len(fine.row):
         flat = np.zeros(fine.n, np.uint8)
         flat[fine.row[fine.row < fine.n]] = 1
         loose = flat.reshape(fine.padded)
+    before = fine.forget_members()
     _aggregation.label_blocks(
         fine.mask,
         fine.links,
@@ -39,32 +53,43 @@ def coarsen(fine: Level, threads: int) -> Level:
         fine.shape,
         fine.periodic,
         STRENGTH,
+        dirty.view(np.uint8),
         fine.part,
         threads,
     )
-    mask = np.zeros(wide, np.uint8)
-    k = [np.zeros(wide, np.float32) for _ in range(3)]
-    pieces = _Pieces(fine, wide)
+    pieces = _Pieces(fine, coarse.padded)
+    x, y, _ = fine.place(pieces.member)
+    fine.listed[(x - 1) >> 1, (y - 1) >> 1] = True
+    changed = spread(dirty | before | fine.listed, coarse.periodic)
     wrap(fine.part, fine.periodic)
-    _aggregation.join_blocks(fine.k, fine.part, fine.shape, fine.periodic, mask, k, threads)
-    coarse = Level(shape, periodic, mask, k, site=pieces.site)
+    _aggregation.join_blocks(
+        fine.k,
+        fine.part,
+        fine.shape,
+        fine.periodic,
+        changed.view(np.uint8),
+        coarse.mask,
+        coarse.k,
+        threads,
+    )
+    coarse.extend(pieces.site)
     pieces.link(coarse)
-    for conductance in k:
-        wrap(conductance, periodic)
-    return coarse
+    for conductance in coarse.k:
+        wrap(conductance, coarse.periodic)
+    return changed
 
 
 class _Pieces:
     """The pieces of blocks that the grid alone does not tell, and their links.
 
     A block needs more than its largest piece where a wall cuts it or where one of its rows is
-    loose. Those members are listed; `fine.part` sends them ELSEWHERE.
+    loose. Those members are listed.
     """
 
     def __init__(self, fine: Level, wide: Shape) -> None:
         self.fine = fine
         part = fine.part.reshape(-1)
-        cut = np.flatnonzero((part > MAIN) & (part < ENDS))
+        cut = np.flatnonzero((part > MAIN) & (part < LISTED))
         self.member = np.union1d(cut, fine.row[np.diff(fine.ptr) > 0]).astype(np.int64)
         self.site = np.empty(0, np.int64)
         if not len(self.member):
@@ -104,7 +129,7 @@ class _Pieces:
         row[order] = int(np.prod(wide)) + np.arange(len(order))
         self.site = home[order]
         owner = row[piece]
-        part[self.member[on_grid]] = ELSEWHERE
+        part[self.member[on_grid]] += LISTED
         self._store(owner)
 
     def _has_main(self, block: Int) -> Any:

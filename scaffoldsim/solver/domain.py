@@ -86,8 +86,11 @@ class Domain:
             self.newton = Newton(self._grid, np.zeros(self._grid.mask.shape))
         elif relative.shape != self.shape:
             raise ValueError(f"pore has shape {relative.shape}; the domain has {self.shape}.")
-        else:
+        elif (relative.dtype == bool) == (self._grid.levels[0].links is not None):
             self._grid.update(relative)
+        else:
+            self._grid = Multigrid(relative, self.periodic, self.threads)
+            self.newton = Newton(self._grid, self.newton.c)
         self._alone = None
         self.version += 1
         self.inputs = Inputs(self._grid.mask[1:-1, 1:-1, 1:-1])

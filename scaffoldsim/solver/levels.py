@@ -19,7 +19,7 @@ Int = NDArray[np.int64]
 Shape = tuple[int, int, int]
 Axes = tuple[bool, bool, bool]
 
-MAIN, ELSEWHERE, ENDS = 1, 2, 255  # `Level.part`
+MAIN, LISTED, ENDS = 1, 16, 255  # `Level.part`
 _CORE = (slice(1, -1),) * 3
 
 
@@ -28,6 +28,28 @@ def pad(values: NDArray[Any], periodic: Axes) -> NDArray[Any]:
     out = np.zeros(tuple(n + 2 for n in values.shape), values.dtype)
     out[_CORE] = values
     wrap(out, periodic)
+    return out
+
+
+def blocks_of(columns: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Columns of blocks with any of these columns (nx, ny) in them."""
+    nx, ny = columns.shape
+    wide = np.zeros((nx + nx % 2, ny + ny % 2), bool)
+    wide[:nx, :ny] = columns
+    out: NDArray[np.bool_] = np.any(wide.reshape(len(wide) // 2, 2, -1, 2), axis=(1, 3))
+    return out
+
+
+def spread(columns: NDArray[np.bool_], periodic: Axes) -> NDArray[np.bool_]:
+    """These columns and those beside them."""
+    out = columns.copy()
+    for axis in range(2):
+        source, target = np.moveaxis(out.copy(), axis, 0), np.moveaxis(out, axis, 0)
+        target[1:] |= source[:-1]
+        target[:-1] |= source[1:]
+        if periodic[axis]:
+            target[0] |= source[-1]
+            target[-1] |= source[0]
     return out
 
 
@@ -52,7 +74,8 @@ class Level:
     row, ptr, idx, val : loose rows (even blocks first, then, from `black` on, odd ones) and their
         links off the grid, both ways
     part : uint8, how a row of the grid is passed on: 0 there is none, MAIN to the place of its
-        block, ELSEWHERE as `member` says, ENDS not at all
+        block, its piece + LISTED as `member` says, ENDS not at all
+    listed : bool (bx, by), columns of blocks with listed members
     parent, first, member, edges : rows of the next level, and the members that `part` does not
         give them (member[first[i]:first[i + 1]], with their number in `row` or -1)
     odd : whether rows of one colour touch: across a ring of odd length, or by a weak link inside a
@@ -68,21 +91,33 @@ class Level:
         k: list[Array],
         *,
         links: Array | None = None,
-        site: Int | None = None,
     ) -> None:
         self.shape, self.periodic, self.mask, self.k, self.links = shape, periodic, mask, k, links
-        self.site = np.empty(0, np.int64) if site is None else site
         self.part = np.zeros(self.padded, np.uint8)
-        self.black = 0
-        self.odd = any(wraps and n & 1 for n, wraps in zip(shape, periodic, strict=True))
-        self.row, self.idx, self.parent, self.member, self.edges = (
-            np.empty(0, np.int32) for _ in range(5)
-        )
-        self.ptr, self.first = np.zeros(1, np.int32), np.zeros(1, np.int32)
-        self.val = np.empty(0, np.float32)
-        self.x, self.b, self.s, self.dinv = (
-            np.zeros(self.n + self.extra, np.float32) for _ in range(4)
-        )
+        self.x = np.empty(0, np.float32)
+        self.member = np.empty(0, np.int32)
+        self.listed = np.zeros(tuple((n + 1) // 2 for n in shape[:2]), bool)
+        self.extend(np.empty(0, np.int64))
+        self.forget_members()
+
+    def extend(self, site: Int) -> None:
+        """Take as many extra rows as there are sites, without links, and make room for them."""
+        self.site, self.black = site, 0
+        self.odd = any(w and n & 1 for n, w in zip(self.shape, self.periodic, strict=True))
+        self.row, self.idx = np.empty(0, np.int32), np.empty(0, np.int32)
+        self.ptr, self.val = np.zeros(1, np.int32), np.empty(0, np.float32)
+        if len(self.x) != self.n + self.extra:
+            self.x, self.b, self.s, self.dinv = (
+                np.zeros(self.n + self.extra, np.float32) for _ in range(4)
+            )
+
+    def forget_members(self) -> NDArray[np.bool_]:
+        """Take the list of members back; returns the columns of blocks that had any."""
+        before, self.listed = self.listed, np.zeros_like(self.listed)
+        self.part.reshape(-1)[self.member[self.member < self.n]] -= LISTED
+        self.parent, self.member, self.edges = (np.empty(0, np.int32) for _ in range(3))
+        self.first = np.zeros(1, np.int32)
+        return before
 
     @property
     def padded(self) -> Shape:
@@ -125,9 +160,9 @@ class Level:
         if len(rows) == 0:
             return rows
         on_grid = rows < self.n
-        code = np.where(on_grid, self.part.ravel()[np.where(on_grid, rows, 0)], ELSEWHERE)
+        code = np.where(on_grid, self.part.ravel()[np.where(on_grid, rows, 0)], LISTED)
         out = np.where(code == MAIN, self.blocks(rows), -1)
-        listed = np.flatnonzero(code == ELSEWHERE)
+        listed = np.flatnonzero((code >= LISTED) & (code < ENDS))
         if len(listed) and len(self.member):
             order = np.argsort(self.member, kind="stable")
             at = np.searchsorted(self.member, rows[listed], sorter=order)

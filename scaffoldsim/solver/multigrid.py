@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaffoldsim.solver import _aggregation, _diffusion
-from scaffoldsim.solver.coarsening import coarsen
-from scaffoldsim.solver.levels import Array, Axes, Level, Shape, pad
+from scaffoldsim.solver.coarsening import coarsen, next_level
+from scaffoldsim.solver.levels import Array, Axes, Level, Shape, blocks_of, pad, spread
 
 # A level may be visited again only while all visits of it stay below this share of one sweep of
 # the first coarse level: a labyrinth or a slab coarsens too slowly for a full W-cycle.
@@ -41,7 +41,6 @@ class Multigrid:
 
     Attributes
     ----------
-    mask : padded uint8, the pore
     levels : the finest first; the last has no links
     """
 
@@ -53,29 +52,49 @@ class Multigrid:
         self.periodic: Axes = (wrapped[0], wrapped[1], wrapped[2])
         self.threads, self.linked = threads, linked
         self.kernel = _diffusion.Kernel(threads, pore.shape[0], pore.shape[2])
-        self.update(pore)
+        mask = pad((pore > 0).astype(np.uint8), self.periodic)
+        unit = pore.dtype == bool and linked
+        links = np.zeros_like(mask) if unit else None
+        k = [] if unit else [np.zeros(mask.shape, np.float32) for _ in range(3)]
+        self.levels = [Level(self.shape, self.periodic, mask, k, links=links)]
+        self._make(pore, np.ones(tuple((n + 1) // 2 for n in pore.shape[:2]), bool))
+
+    @property
+    def mask(self) -> NDArray[np.uint8]:
+        """The pore, padded."""
+        return self.levels[0].mask
 
     def update(self, pore: NDArray[Any]) -> None:
-        """Take a changed geometry of the same shape.
+        """Take a changed geometry of the same shape and kind.
 
-        Pieces and conductances are made anew by compiled loops over all threads at the cost of a
-        few sweeps; arrays keep their memory.
+        Where the pore is a mask, only columns of blocks about changed voxels are done anew; the
+        result is that of a new hierarchy, bit for bit.
         """
-        self.mask = pad((pore > 0).astype(np.uint8), self.periodic)
-        unit = pore.dtype == bool and self.linked
-        links, k = None, []
-        if unit:
-            links = np.zeros_like(self.mask)
-            _aggregation.count_links(self.mask, links, self.threads)
-        else:
-            k = [np.zeros(self.mask.shape, np.float32) for _ in range(3)]
-        if k and self.linked:
+        before, mask = self.mask, pad((pore > 0).astype(np.uint8), self.periodic)
+        self.levels[0].mask = mask
+        changed = (mask != before)[1:-1, 1:-1, 1:-1].any(axis=2)
+        if self.levels[0].links is None:
+            changed[...] = True
+        self._make(pore, blocks_of(spread(changed, self.periodic)))
+
+    def _make(self, pore: NDArray[Any], dirty: NDArray[np.bool_]) -> None:
+        finest = self.levels[0]
+        if finest.links is not None:
+            _aggregation.count_links(finest.mask, dirty.view(np.uint8), finest.links, self.threads)
+        elif self.linked:
             wide = pad(pore.astype(np.float64), self.periodic)
-            _aggregation.conductances(wide, k, self.threads)
-        finest = Level(self.shape, self.periodic, self.mask, k, links=links)
-        self.levels = [finest]
-        while self.levels[-1].linked:
-            self.levels.append(coarsen(self.levels[-1], self.threads))
+            _aggregation.conductances(wide, finest.k, self.threads)
+        number = 0
+        while self.levels[number].linked:
+            fine = self.levels[number]
+            number += 1
+            if number == len(self.levels):
+                self.levels.append(next_level(fine))
+                dirty[...] = True
+            dirty = blocks_of(coarsen(fine, self.levels[number], dirty, self.threads))
+        del self.levels[number + 1 :]
+        self.levels[number].forget_members()
+        self.levels[number].part[...] = 0
         self._bind()
 
     def _bind(self) -> None:

@@ -115,7 +115,7 @@ class Newton:
     ) -> bool:
         # What is left after a correction is about rate / (1 - rate) of it.
         limit = CORRECTION * tolerance * top
-        rate = step / last
+        rate = step / last if last > 0 else 0.0
         left = step * max(1.0, rate / (1.0 - rate)) if rate < 1.0 else math.inf
         return history[-1] <= tolerance and (left <= limit or step <= NEGLIGIBLE * limit)
 

@@ -25,8 +25,11 @@ def boxes(draw):
     shape = tuple(draw(st.integers(1, 6)) for _ in range(3))
     rng = np.random.default_rng(draw(st.integers(0, 2**20)))
     pore = rng.random(shape) * (rng.random(shape) < draw(st.sampled_from([0.5, 0.8, 1.0])))
-    if draw(st.booleans()):
+    kind = draw(st.sampled_from(["mask", "rough", "walls"]))
+    if kind == "mask":
         pore = pore > 0
+    elif kind == "walls":
+        pore *= np.where(rng.random(shape) < 0.4, 1e-4, 1)
     periodic = tuple(draw(st.booleans()) for _ in range(3))
     return pore, periodic, rng
 
@@ -239,22 +242,42 @@ def test_coarse_levels_are_galerkins(box):
     assert not matrix(levels[-1]).any()
 
 
+def assert_same(one, two):
+    assert len(one.levels) == len(two.levels)
+    for a, b in zip(one.levels, two.levels, strict=True):
+        for name in ("mask", "part", "site", "row", "ptr", "idx", "val", "parent", "member"):
+            np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
+        for k, other in zip(a.k, b.k, strict=True):
+            np.testing.assert_array_equal(k, other)
+        assert a.odd == b.odd
+
+
 @COARSE
 @given(boxes(), st.integers(0, 2**20))
 def test_an_updated_hierarchy_is_a_new_one(box, seed):
     pore, periodic, _ = box
-    other = np.where(np.random.default_rng(seed).random(pore.shape) < 0.2, pore == 0, pore)
-    other = other.astype(pore.dtype)
+    rng, used = np.random.default_rng(seed), Multigrid(pore, periodic, threads=2)
+    for share in (0.2, 0.05, 0.9):
+        pore = np.where(rng.random(pore.shape) < share, pore == 0, pore).astype(pore.dtype)
+        used.update(pore)
+        assert_same(used, Multigrid(pore, periodic, threads=1))
+
+
+@pytest.mark.parametrize("periodic", [(True, True, False), (False, False, True)])
+def test_few_voxels_change_in_a_large_box(periodic):
+    """Most columns stay: walls open and close in a sheet of one voxel, and in open pore."""
+    rng = np.random.default_rng(3)
+    pore = np.ones((70, 41, 36), bool)
+    pore[:, 13] = pore[20] = False
     used = Multigrid(pore, periodic, threads=2)
-    used.update(other)
-    fresh = Multigrid(other, periodic, threads=1)
-    assert len(used.levels) == len(fresh.levels)
-    for one, two in zip(used.levels, fresh.levels, strict=True):
-        np.testing.assert_array_equal(one.part, two.part)
-        np.testing.assert_array_equal(one.row, two.row)
-        np.testing.assert_array_equal(one.val, two.val)
-        for a, b in zip(one.k, two.k, strict=True):
-            np.testing.assert_array_equal(a, b)
+    for _ in range(6):
+        pore = pore.copy()
+        at = tuple(rng.integers(0, n, 4) for n in pore.shape)
+        pore[at] = ~pore[at]
+        pore[20, 5, rng.integers(36)] = True
+        pore[rng.integers(70), 13, 7] = True
+        used.update(pore)
+        assert_same(used, Multigrid(pore, periodic, threads=1))
 
 
 @pytest.mark.parametrize("periodic", [True, False])
