@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaffoldsim.model.budget import Budget
-from scaffoldsim.model.species import SHOWN, Species, problems
+from scaffoldsim.model.species import Species
 from scaffoldsim.model.stepping import Bath, Stepper
 from scaffoldsim.solver.diffusion import ConvergenceError, Domain
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scaffoldsim.model.rates import CellType
     from scaffoldsim.scaffold.grid import Faces, Grid
 
-__all__ = ["SHOWN", "Budget", "Fields", "Species", "Supply", "problems"]
+__all__ = ["Fields", "Species", "Supply"]
 
 Array = NDArray[Any]
 
@@ -196,8 +196,8 @@ class Fields:
         Raises
         ------
         ConvergenceError
-            If a solve stalled; its message begins with the name of the species. `value` is then
-            partly new: keep `state()` from before and `load` it.
+            If a solve stalled; its message begins with the name of the species. `value` and `bath`
+            are then partly new: keep `state()` from before and `load` it.
         """
         for name in self.species:
             terms = self._terms(name, cells)
@@ -228,7 +228,8 @@ class Fields:
         for name, value in self.value.items():
             amount = float(np.sum(value, where=closed, dtype=np.float64))
             lost[name] = amount * self.grid.voxel_volume
-            self.value[name] = np.where(closed, np.float32(0), value)
+            if amount > 0:
+                self.value[name] = np.where(closed, np.float32(0), value)
         return lost
 
     def state(self) -> dict[str, NDArray[Any]]:

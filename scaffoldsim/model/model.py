@@ -13,9 +13,10 @@ from scaffoldsim.model import indicators
 from scaffoldsim.model.agents import ColumnAgents
 from scaffoldsim.model.cells import Cells
 from scaffoldsim.model.delivery import SOURCES, seed_voxels
-from scaffoldsim.model.fields import Fields, problems
+from scaffoldsim.model.fields import Fields
 from scaffoldsim.model.lattice import Events, Lattice
 from scaffoldsim.model.rates import CAUSES, CellType, Donor, Rates
+from scaffoldsim.model.species import problems
 from scaffoldsim.scaffold.grid import Grid
 from scaffoldsim.scaffold.scaffold import Scaffold
 

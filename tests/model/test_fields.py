@@ -303,7 +303,7 @@ def test_after_a_jump_the_hour_is_divided(monkeypatch: Any) -> None:
     assert solves == 1
     monkeypatch.setattr(stepping, "_JUMP", 0.0)
     monkeypatch.setattr(stepping, "_AGREE", 0.0)
-    monkeypatch.setattr(stepping, "_DIVISIONS", (512,))
+    monkeypatch.setattr(stepping, "_DIVISIONS", (128,))
     exact, _ = switched_on(4)
 
     def error(field: np.ndarray, hour: int) -> float:
