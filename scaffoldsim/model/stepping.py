@@ -1,7 +1,6 @@
 """One species through time: implicit steps, divided after a jump, with a bath and an account."""
 
 import contextlib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -126,11 +125,13 @@ class Stepper:
             return self._march(before, pore, terms, dt, count, book or self.bath is not None)
 
         after = march(1)
-        if _rms(after, before) <= _JUMP * max(_rms(before), _rms(after)):
+        now, then, change = self.domain.root_mean_squares(after, before)
+        if change <= _JUMP * max(now, then):
             return after
         for division in _DIVISIONS:
             coarse, after = after, march(division)
-            if _rms(after, coarse) <= _AGREE * _rms(after):
+            now, _, change = self.domain.root_mean_squares(after, coarse)
+            if change <= _AGREE * now:
                 break
         return after
 
@@ -200,14 +201,3 @@ class Stepper:
             level = level if level > _NONE else 0.0
         self._beyond = last
         self.level = max(0.0, start - moved / size)
-
-
-def _rms(a: Array, b: Array | None = None) -> float:
-    """Return the root mean square of `a`, or of `a` − `b`, in double, a slab at a time."""
-    total = 0.0
-    for i in range(len(a)):
-        slab = a[i].astype(np.float64)
-        if b is not None:
-            slab -= b[i]
-        total += float(np.sum(np.square(slab, out=slab)))
-    return math.sqrt(total / a.size)

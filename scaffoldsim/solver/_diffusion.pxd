@@ -5,6 +5,7 @@ cdef extern from "_rows.h" nogil:
     void row_fill(double*, double, int)
     void row_term(double*, const double*, double, double, int)
     void row_term_single(double*, const float*, double, double, int)
+    void row_squares(const float*, const float*, double*, int)
     double row_supply(double*, const double*, const double*, const unsigned char*, int)
     double row_react_unit(double*, float*, float*, const double*, const double*, double,
                           const double*, const double*, const double*, const double*,

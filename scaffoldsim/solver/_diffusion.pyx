@@ -334,6 +334,17 @@ def field_top(const real[:, :, ::1] field, const unsigned char[:, :, ::1] state,
     return -1.0 if bad else float(np.max(top))
 
 
+def mean_squares(const float[:, :, ::1] a, const float[:, :, ::1] b, int threads):
+    """Means of a squared, b squared and (a - b) squared over the box."""
+    cdef Py_ssize_t x
+    cdef int n = <int>(a.shape[1] * a.shape[2])
+    cdef double[:, ::1] planes = np.zeros((a.shape[0], 3))
+    with nogil:
+        for x in prange(a.shape[0], num_threads=threads, schedule="static"):
+            row_squares(&a[x, 0, 0], &b[x, 0, 0], &planes[x, 0], n)
+    return tuple(np.mean(planes, axis=0) / n)
+
+
 def load_field(const real[:, :, ::1] field, double scale, const unsigned char[:, :, ::1] state,
                double[:, :, ::1] c, int threads):
     """c = scale * field in the pore, zero in the solid."""

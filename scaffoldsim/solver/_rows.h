@@ -195,6 +195,23 @@ static inline __attribute__((always_inline)) double square(const double *t, int 
     return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
+/* Sums of squares of a, of b and of a - b. */
+ROW void row_squares(const float *a, const float *b, double *sums, int n)
+{
+    double first[8] = {0}, second[8] = {0}, change[8] = {0};
+    for (int i = 0; i < n; i++) {
+        double x = a[i], y = b[i];
+        first[i & 7] += x * x;
+        second[i & 7] += y * y;
+        change[i & 7] += (x - y) * (x - y);
+    }
+    for (int j = 0; j < 8; j++) {
+        sums[0] += first[j];
+        sums[1] += second[j];
+        sums[2] += change[j];
+    }
+}
+
 /* Sum of squares of the residual of an empty field, supply + before, over free voxels. */
 ROW double row_supply(double *restrict t, const double *q, const double *before,
                       const row_byte *state, int n)
