@@ -307,8 +307,8 @@ def steady_state(
     fixed : (nx, ny, nz), mol/m3, held values inside the pore; NaN where c is free
     initial : scalar or (nx, ny, nz), mol/m3, where the iteration starts (by default at the
         largest held value); what it says in the solid does not count
-    tolerance : on the residual relative to that of an empty field; the last correction must
-        also fall below 100 `tolerance` times the largest concentration
+    tolerance : on the residual relative to that of an empty field; what is left
+        after the last correction must also be below 50 `tolerance` of the largest concentration
     threads : OpenMP threads, None for all; the bits of the result do not depend on it
 
     Returns
