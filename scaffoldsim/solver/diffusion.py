@@ -157,11 +157,9 @@ class Diffusion:
         km = 1.0
         if half_saturation is not None:
             km = positive(half_saturation, "half_saturation", "mol/m3")
-        uptake, uptake_top = inputs.rate(
-            0.0 if consumption is None else consumption, "consumption", "mol/m3/s"
-        )
-        decay, _ = inputs.rate(decay, "decay", "1/s")
-        source, source_top = inputs.rate(0.0 if source is None else source, "source", "mol/m3/s")
+        uptake, uptake_top = self._rate(consumption, "consumption", "mol/m3/s")
+        decay, _ = self._rate(decay, "decay", "1/s")
+        source, source_top = self._rate(source, "source", "mol/m3/s")
         held, values = inputs.held(fixed)
         before, before_top = (None, 0.0) if previous is None else self._field(previous, "previous")
         step = math.inf if dt is None else positive(dt, "dt", "s")
@@ -227,14 +225,28 @@ class Diffusion:
         self._newton.grid.store(domain.newton.c, 1.0 / scale, out)
         return Solution(out, residual, cycles)
 
+    def _top(self, values: Any) -> float:
+        """Largest value in the pore; below zero or infinite if any there is unfit."""
+        return float(values) if np.ndim(values) == 0 else self._newton.grid.top(values)
+
     def _field(self, values: Any, name: str) -> tuple[Any, float]:
         """A concentration and its largest value; what it is in the solid does not count."""
         checked = self.domain.inputs.array(values, name)
-        top = checked if np.ndim(checked) == 0 else self._newton.grid.top(checked)
+        top = self._top(checked)
         if not 0 <= top < math.inf:
             raise ValueError(
                 f"{name} is negative or not finite in some pore voxel; it must be "
                 ">= 0 in mol/m3 (fill voxels that were opened since)."
+            )
+        return checked, top
+
+    def _rate(self, values: Any, name: str, unit: str) -> tuple[Any, float]:
+        """A rate and its largest value, as `_field`; None is zero."""
+        checked = self.domain.inputs.array(0.0 if values is None else values, name)
+        top = self._top(checked)
+        if not 0 <= top < math.inf:
+            raise ValueError(
+                f"{name} is negative or not finite somewhere; it must be >= 0 in {unit}."
             )
         return checked, top
 

@@ -98,17 +98,6 @@ class Inputs:
             array = array.astype(np.float64)
         return np.ascontiguousarray(array)
 
-    def rate(self, values: Any, name: str, unit: str) -> tuple[Any, float]:
-        """A float or an array, >= 0 everywhere, and its largest value."""
-        checked = self.array(values, name)
-        low = checked if np.ndim(checked) == 0 else checked.min()
-        high = checked if np.ndim(checked) == 0 else checked.max()
-        if not (low >= 0 and high < math.inf):
-            raise ValueError(
-                f"{name} is negative or not finite somewhere; it must be >= 0 in {unit}."
-            )
-        return checked, float(high)
-
     def out(self, out: Any) -> Any:
         """Where the field goes: `out`, or a new array that is NaN in the solid."""
         if out is None:
