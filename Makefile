@@ -53,8 +53,8 @@ test: $(BUILT)
 	@$(BIN)/python -m pytest $(TESTS) $(ARGS)
 
 evidence: $(BUILT)
-	@$(BIN)/python -m pytest -v -s -m '' tests/theory tests/run/test_simulation.py \
-	  tests/scaffold/test_family_table.py $(ARGS)
+	@$(BIN)/python -m pytest -v -s -m '' tests/theory tests/solver/test_direct.py \
+	  tests/run/test_simulation.py tests/scaffold/test_family_table.py $(ARGS)
 
 bench: $(BUILT)
 	@for script in benchmarks/*.py; do \
