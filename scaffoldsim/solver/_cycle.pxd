@@ -25,7 +25,7 @@ cdef enum:
     PROLONG = -2     # stages of `smooth`: add the correction of the next level,
     BLANK = -1       # relax a field that counts as zero (colour 0), relax colour 0 or 1
     LEVELS = 34
-    SERIAL = 12000   # rows below which waking a second thread costs more than it saves
+    SERIAL = 30000   # rows below which waking a second thread costs more than it saves
 
 ctypedef fused real:
     float

@@ -229,10 +229,13 @@ cdef class Kernel:
             for level in range(self.depth - 1):
                 restrict_slope(&self.levels[level], &self.scratch[0, 0], self.width)
 
-    def cycle(self):
-        """x becomes one multigrid cycle's answer to A x = b, from zero."""
+    def cycle(self, int count=1):
+        """x becomes the answer of `count` multigrid cycles to A x = b, from zero."""
+        cdef int i
         with nogil:
-            visit(self.levels, self.depth - 1, BLANK, &self.scratch[0, 0], self.width)
+            for i in range(count):
+                visit(self.levels, self.depth - 1, 0 if i else BLANK, &self.scratch[0, 0],
+                      self.width)
 
     def smooth(self):
         """x becomes what two sweeps make of zero, even places first."""

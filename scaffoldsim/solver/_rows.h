@@ -23,6 +23,12 @@
 
 typedef unsigned char row_byte;
 
+/* A loop whose result goes into a temporary runs on to a whole number of vectors: what it reads
+   behind a row are ghosts and the next row, which always exist, and a scalar remainder would take
+   a third of the time of a row of 100. */
+#define LANES 16
+#define WHOLE(n) (((n) + LANES - 1) & ~(LANES - 1))
+
 /* c = (b + sum of neighbours) / diagonal on one colour; unit conductances, zero in the solid. */
 ROW void row_relax_unit(float *c, const float *b, const float *dinv, ptrdiff_t sx, ptrdiff_t sy,
                         int n, int odd)
@@ -30,7 +36,7 @@ ROW void row_relax_unit(float *c, const float *b, const float *dinv, ptrdiff_t s
     float t[CHUNK];
     for (int a = 0; a < n; a += CHUNK, c += CHUNK, b += CHUNK, dinv += CHUNK) {
         int m = n - a < CHUNK ? n - a : CHUNK;
-        for (int i = 0; i < m; i++)
+        for (int i = 0; i < WHOLE(m); i++)
             t[i] = (b[i] + ((c[i - 1] + c[i + 1]) + (c[i - sy] + c[i + sy])
                             + (c[i - sx] + c[i + sx]))) * dinv[i];
         for (int i = 0; i < m; i++)
@@ -45,7 +51,7 @@ ROW void row_relax(float *c, const float *b, const float *dinv, const float *kx,
     float t[CHUNK];
     for (int a = 0; a < n; a += CHUNK) {
         int m = n - a < CHUNK ? n - a : CHUNK;
-        for (int i = 0; i < m; i++)
+        for (int i = 0; i < WHOLE(m); i++)
             t[i] = (b[i] + ((kz[i] * c[i - 1] + kz[i + 1] * c[i + 1])
                             + (ky[i] * c[i - sy] + ky[i + sy] * c[i + sy])
                             + (kx[i] * c[i - sx] + kx[i + sx] * c[i + sx]))) * dinv[i];

@@ -24,6 +24,8 @@ NEGLIGIBLE = 1e-3
 # first Newton steps of a nearly zero-order sink, which reduce it slowly, are not cut off.
 PATIENCE = 5
 MAX_CYCLES, MAX_NEWTON = 80, 100
+# The first linearisation is good for two cycles: one alone never ends a solve.
+FIRST_CYCLES = 2
 # Iterations one Newton step may spend on conjugate gradients preconditioned by the cycle, then by
 # the diagonal alone, and the linear reduction it asks for.
 MAX_KRYLOV, MAX_JACOBI, KRYLOV_REDUCTION = 60, 4000, 0.03
@@ -113,11 +115,18 @@ class Newton:
         return history[-1], spent
 
     def _converged(
-        self, history: list[float], step: float, last: float, top: float, tolerance: float
+        self,
+        history: list[float],
+        step: float,
+        last: float,
+        top: float,
+        tolerance: float,
+        cycles: int = 1,
     ) -> bool:
+        """Whether the residual and what is left are small; `cycles` made the correction `last`."""
         # What is left after a correction is about rate / (1 - rate) of it.
         limit = CORRECTION * tolerance * top
-        rate = step / last if last > 0 else 0.0
+        rate = (step / last) ** (1.0 / cycles) if last > 0 else 0.0
         left = step * max(1.0, rate / (1.0 - rate)) if rate < 1.0 else math.inf
         return history[-1] <= tolerance and (left <= limit or step <= NEGLIGIBLE * limit)
 
@@ -127,18 +136,19 @@ class Newton:
         kernel, curved = self.grid.kernel, equation.curved
         history.append(self.residual(equation) / reference)
         last = math.inf
-        for cycle in range(1, MAX_CYCLES + 1):
-            if curved or cycle == 1:
+        for turn in range(MAX_CYCLES):
+            if curved or turn == 0:
                 kernel.restrict_slopes()
-            kernel.cycle()
+            kernel.cycle(1 if turn else FIRST_CYCLES)
             step, top = kernel.update(self.c, curved)
             history.append(self.residual(equation) / reference)
-            if self._converged(history, step, last, max(top, equation.level), tolerance):
-                return cycle
+            level, before = max(top, equation.level), FIRST_CYCLES if turn == 1 else 1
+            if self._converged(history, step, last, level, tolerance, before):
+                return turn + FIRST_CYCLES
             last = step
             if not math.isfinite(history[-1]):
                 break
-            if cycle >= PATIENCE and history[-1] > 0.5 * history[-1 - PATIENCE]:
+            if turn + 1 >= PATIENCE and history[-1] > 0.5 * history[-1 - PATIENCE]:
                 break
         return None
 
