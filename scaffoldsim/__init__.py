@@ -10,9 +10,9 @@ from importlib import import_module
 from typing import Any
 
 # A waiting OpenMP thread must sleep, not spin: on a busy machine spinning slows a solve twentyfold.
-# A few microseconds of it before that save most wake-ups (a cycle at 100³ takes 5 instead of 8 ms on
-# two cores) and cost nothing measurable beside a busy neighbour. Both are read when the first kernel
-# is loaded, so they are set here, before any.
+# A few microseconds of it before that save most wake-ups (a cycle at 100³ takes 5 instead of 8 ms
+# on two cores) and cost nothing measurable beside a busy neighbour. Both are read when the first
+# kernel is loaded, so they are set here, before any.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "3000")
 

@@ -23,11 +23,11 @@
 
 typedef unsigned char row_byte;
 
-/* A loop whose result goes into a temporary runs on to a whole number of vectors: what it reads
-   behind a row are ghosts and the next row, which always exist, and a scalar remainder would take
-   a third of the time of a row of 100. */
+/* A loop whose result goes into a temporary runs on to a whole number of vectors: a scalar
+   remainder would take a third of the time of a row of 100. What it reads behind a row of at least
+   LANES are its ghost and the ghosts of the next row, which always exist. */
 #define LANES 16
-#define WHOLE(n) (((n) + LANES - 1) & ~(LANES - 1))
+#define WHOLE(n) ((n) < LANES ? (n) : ((n) + LANES - 1) & ~(LANES - 1))
 
 /* c = (b + sum of neighbours) / diagonal on one colour; unit conductances, zero in the solid. */
 ROW void row_relax_unit(float *c, const float *b, const float *dinv, ptrdiff_t sx, ptrdiff_t sy,
