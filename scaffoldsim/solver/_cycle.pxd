@@ -3,10 +3,11 @@
 from libc.string cimport memcpy
 
 cdef extern from "_rows.h" nogil:
-    void row_relax_unit(float*, const float*, const float*, Py_ssize_t, Py_ssize_t, int, int)
-    void row_relax(float*, const float*, const float*, const float*, const float*, const float*,
-                   Py_ssize_t, Py_ssize_t, int, int)
-    void row_relax_blank(float*, const float*, const float*, int, int)
+    void plane_relax_unit(float*, const float*, const float*, Py_ssize_t, Py_ssize_t, int, int,
+                          int)
+    void plane_relax(float*, const float*, const float*, const float*, const float*, const float*,
+                     Py_ssize_t, Py_ssize_t, int, int, int)
+    void plane_relax_blank(float*, const float*, const float*, Py_ssize_t, int, int, int)
     void row_defect_unit(float*, const float*, const float*, const float*, const unsigned char*,
                          Py_ssize_t, Py_ssize_t, int)
     void row_defect(float*, const float*, const float*, const float*, const float*, const float*,

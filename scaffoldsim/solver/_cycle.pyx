@@ -88,21 +88,20 @@ cdef inline void stage(const Grid* g, int kind, int colour, int x) noexcept nogi
     """One stage of `smooth` on plane x."""
     cdef const Grid* h = g + 1
     cdef float* c = g.x
-    cdef int y, odd
-    cdef Py_ssize_t o
-    for y in range(1, g.ny + 1):
-        o = x * g.sx + y * g.sy + 1
-        odd = (x + y + colour) & 1
-        if kind == PROLONG:
-            row_scatter(c + o, h.x + (1 + ((x - 1) >> 1)) * h.sx + (1 + ((y - 1) >> 1)) * h.sy + 1,
+    cdef int y, odd = (x + 1 + colour) & 1
+    cdef Py_ssize_t o = x * g.sx + g.sy + 1
+    if kind == PROLONG:
+        for y in range(g.ny):
+            row_scatter(c + o, h.x + (1 + ((x - 1) >> 1)) * h.sx + (1 + (y >> 1)) * h.sy + 1,
                         g.part + o, g.dinv + o, g.nz)
-        elif kind == BLANK:
-            row_relax_blank(c + o, g.b + o, g.dinv + o, g.nz, odd)
-        elif g.unit:
-            row_relax_unit(c + o, g.b + o, g.dinv + o, g.sx, g.sy, g.nz, odd)
-        else:
-            row_relax(c + o, g.b + o, g.dinv + o, g.k[0] + o, g.k[1] + o, g.k[2] + o, g.sx, g.sy,
-                      g.nz, odd)
+            o = o + g.sy
+    elif kind == BLANK:
+        plane_relax_blank(c + o, g.b + o, g.dinv + o, g.sy, g.ny, g.nz, odd)
+    elif g.unit:
+        plane_relax_unit(c + o, g.b + o, g.dinv + o, g.sx, g.sy, g.ny, g.nz, odd)
+    else:
+        plane_relax(c + o, g.b + o, g.dinv + o, g.k[0] + o, g.k[1] + o, g.k[2] + o, g.sx, g.sy,
+                    g.ny, g.nz, odd)
     wrap_plane(g, c, x)
 
 

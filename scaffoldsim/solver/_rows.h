@@ -19,6 +19,7 @@
 #else
 #define ROW static
 #endif
+#define INLINE static inline __attribute__((always_inline))
 #define CHUNK 256 /* even, so that the colour of a chunk is that of its row */
 
 typedef unsigned char row_byte;
@@ -29,9 +30,12 @@ typedef unsigned char row_byte;
 #define LANES 16
 #define WHOLE(n) ((n) < LANES ? (n) : ((n) + LANES - 1) & ~(LANES - 1))
 
+/* Smoothing takes a plane at a time: it is called so often that the calls would cost as much as
+   the work on a short row. `odd` is that of the first row; it alternates. */
+
 /* c = (b + sum of neighbours) / diagonal on one colour; unit conductances, zero in the solid. */
-ROW void row_relax_unit(float *c, const float *b, const float *dinv, ptrdiff_t sx, ptrdiff_t sy,
-                        int n, int odd)
+INLINE void row_relax_unit(float *c, const float *b, const float *dinv, ptrdiff_t sx, ptrdiff_t sy,
+                           int n, int odd)
 {
     float t[CHUNK];
     for (int a = 0; a < n; a += CHUNK, c += CHUNK, b += CHUNK, dinv += CHUNK) {
@@ -44,9 +48,16 @@ ROW void row_relax_unit(float *c, const float *b, const float *dinv, ptrdiff_t s
     }
 }
 
+ROW void plane_relax_unit(float *c, const float *b, const float *dinv, ptrdiff_t sx, ptrdiff_t sy,
+                          int ny, int n, int odd)
+{
+    for (int y = 0; y < ny; y++, c += sy, b += sy, dinv += sy)
+        row_relax_unit(c, b, dinv, sx, sy, n, odd ^ (y & 1));
+}
+
 /* The same with conductances: kx[i] belongs to the face towards lower x. */
-ROW void row_relax(float *c, const float *b, const float *dinv, const float *kx, const float *ky,
-                   const float *kz, ptrdiff_t sx, ptrdiff_t sy, int n, int odd)
+INLINE void row_relax(float *c, const float *b, const float *dinv, const float *kx,
+                      const float *ky, const float *kz, ptrdiff_t sx, ptrdiff_t sy, int n, int odd)
 {
     float t[CHUNK];
     for (int a = 0; a < n; a += CHUNK) {
@@ -61,12 +72,22 @@ ROW void row_relax(float *c, const float *b, const float *dinv, const float *kx,
     }
 }
 
-/* The first half-sweep on an empty field. */
-ROW void row_relax_blank(float *restrict c, const float *restrict b, const float *restrict dinv,
-                         int n, int odd)
+ROW void plane_relax(float *c, const float *b, const float *dinv, const float *kx, const float *ky,
+                     const float *kz, ptrdiff_t sx, ptrdiff_t sy, int ny, int n, int odd)
 {
-    for (int i = 0; i < n; i++)
-        c[i] = (i + odd) & 1 ? b[i] * dinv[i] : 0.0f;
+    for (int y = 0; y < ny; y++) {
+        row_relax(c, b, dinv, kx, ky, kz, sx, sy, n, odd ^ (y & 1));
+        c += sy, b += sy, dinv += sy, kx += sy, ky += sy, kz += sy;
+    }
+}
+
+/* The first half-sweep on an empty field. */
+ROW void plane_relax_blank(float *restrict c, const float *restrict b,
+                           const float *restrict dinv, ptrdiff_t sy, int ny, int n, int odd)
+{
+    for (int y = 0; y < ny; y++, odd ^= 1, c += sy, b += sy, dinv += sy)
+        for (int i = 0; i < n; i++)
+            c[i] = (i + odd) & 1 ? b[i] * dinv[i] : 0.0f;
 }
 
 /* r = b - A c in flux form; s holds everything of the diagonal that is not a link. The two act
@@ -189,7 +210,7 @@ ROW void row_term_single(double *restrict out, const float *in, double factor, d
         out[i] = constant + factor * in[i];
 }
 
-static inline __attribute__((always_inline)) double square(const double *t, int n)
+INLINE double square(const double *t, int n)
 {
     double sum[8] = {0, 0, 0, 0, 0, 0, 0, 0};
     int i = 0;
@@ -233,8 +254,7 @@ ROW double row_supply(double *restrict t, const double *q, const double *before,
    step of Newton on the single-precision one: exact to 1e-14 in a third of a division's time. */
 /* Bytes as floats: a loop that also reads bytes would take 64 voxels at a time, and leave most of a
    short row to its scalar remainder. */
-static inline __attribute__((always_inline)) void widen(float *restrict out, const row_byte *in,
-                                                        int n)
+INLINE void widen(float *restrict out, const row_byte *in, int n)
 {
     for (int i = 0; i < n; i++)
         out[i] = (float)in[i];

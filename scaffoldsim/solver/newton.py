@@ -24,8 +24,9 @@ NEGLIGIBLE = 1e-3
 # first Newton steps of a nearly zero-order sink, which reduce it slowly, are not cut off.
 PATIENCE = 5
 MAX_CYCLES, MAX_NEWTON = 80, 100
-# The first linearisation is good for two cycles: one alone never ends a solve.
-FIRST_CYCLES = 2
+# A linearisation serves for several cycles while the end is far: the first reduces a residual some
+# thirtyfold, each further one tenfold. A sink whose slope depends on c is worth two at most.
+MOST_AT_ONCE, MOST_CURVED = 3, 2
 # Iterations one Newton step may spend on conjugate gradients preconditioned by the cycle, then by
 # the diagonal alone, and the linear reduction it asks for.
 MAX_KRYLOV, MAX_JACOBI, KRYLOV_REDUCTION = 60, 4000, 0.03
@@ -130,22 +131,32 @@ class Newton:
         left = step * max(1.0, rate / (1.0 - rate)) if rate < 1.0 else math.inf
         return history[-1] <= tolerance and (left <= limit or step <= NEGLIGIBLE * limit)
 
+    @staticmethod
+    def _planned(distance: float, curved: bool) -> int:
+        """Cycles on the first linearisation, for a residual `distance` times the tolerance."""
+        if not 1.0 < distance < math.inf:
+            return 1
+        most = MOST_CURVED if curved else MOST_AT_ONCE
+        return min(most, max(1, int(math.log10(distance) - 1.5)))
+
     def _cycles(
         self, equation: Equation, reference: float, tolerance: float, history: list[float]
     ) -> int | None:
         kernel, curved = self.grid.kernel, equation.curved
         history.append(self.residual(equation) / reference)
-        last = math.inf
+        last, spent, before = math.inf, 0, 1
         for turn in range(MAX_CYCLES):
             if curved or turn == 0:
                 kernel.restrict_slopes()
-            kernel.cycle(1 if turn else FIRST_CYCLES)
+            cycles = self._planned(history[-1] / tolerance, curved) if turn == 0 else 1
+            kernel.cycle(cycles)
+            spent += cycles
             step, top = kernel.update(self.c, curved)
             history.append(self.residual(equation) / reference)
-            level, before = max(top, equation.level), FIRST_CYCLES if turn == 1 else 1
+            level = max(top, equation.level)
             if self._converged(history, step, last, level, tolerance, before):
-                return turn + FIRST_CYCLES
-            last = step
+                return spent
+            last, before = step, cycles
             if not math.isfinite(history[-1]):
                 break
             if turn + 1 >= PATIENCE and history[-1] > 0.5 * history[-1 - PATIENCE]:
