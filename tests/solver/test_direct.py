@@ -159,6 +159,51 @@ def test_steps_in_time(n, dt):
         assert worst[tolerance] <= allowed
 
 
+@pytest.mark.parametrize("dt", [None, 3600.0])
+@pytest.mark.parametrize("name", ["foam with sealed pockets", "random mask of 92 %"])
+def test_from_the_field_before(name, dt):
+    """One sink in a hundred moves: all the error is slow, and hides behind fast corrections."""
+    pore, boundary, _ = case(name, 24)
+    rng = np.random.default_rng(4)
+    uptake = 0.05 * V_CELL
+    domain = Domain(pore, voxel=H, threads=2)
+    oxygen = Diffusion(domain, diffusivity=D, boundary=boundary)
+    sink = uptake * (rng.random(pore.shape) < 0.2)
+    field = oxygen.solve(C0, consumption=sink, half_saturation=KM, tolerance=1e-8).value
+    for _ in range(3):
+        moved = rng.random(pore.shape) < 0.01
+        sink = np.where(moved, uptake * (rng.random(pore.shape) < 0.2), sink)
+        time = {} if dt is None else {"previous": field, "dt": dt}
+        terms = {"consumption": sink, "half_saturation": KM, **time}
+        loose, tight = (oxygen.solve(field, tolerance=t, **terms).value for t in (1e-6, 1e-8))
+        step = {"consumption": sink}
+        if dt is not None:
+            step |= {"decay": 1 / dt, "source": np.nan_to_num(field) / dt}
+        expected = exact(pore, boundary, tight, kept=np.nan_to_num(field), **step)
+        assert error(loose, expected) <= 1e-4 * C0
+        assert error(tight, expected) <= 1e-5 * C0
+        field = tight
+
+
+def test_walls_that_leak_cost_few_cycles():
+    """Cells of a foam behind walls of 1e-4; 16 cycles where pieces are joined across them."""
+    rng = np.random.default_rng(7)
+    seeds = rng.integers(0, 24, (9, 3))
+    place = np.stack(np.indices((24, 24, 24)), axis=-1)
+    near = np.sort(np.linalg.norm(place[..., None, :] - seeds, axis=-1), axis=-1)
+    pore = np.where(near[..., 1] - near[..., 0] < 1.5, 1e-4, 1.0)
+    found = steady_state(
+        pore,
+        voxel=H,
+        diffusivity=D,
+        boundary={"z-": C0},
+        consumption=0.01 * V_CELL,
+        half_saturation=KM,
+        threads=2,
+    )
+    assert found.cycles <= 9
+
+
 AXIS = st.one_of(
     st.just(("periodic", None)),
     st.tuples(*[st.sampled_from(["closed", "held", "exchange"])] * 2),

@@ -49,9 +49,12 @@ def test_pocket_balances_source_and_decay():
     np.testing.assert_allclose(value, 0.1, rtol=1e-4)
 
 
-@pytest.mark.parametrize("share", [0.1, 0.9, 0.999])
+@pytest.mark.parametrize(
+    ("share", "tolerance"), [(0.1, 1e-9), (0.9, 1e-9), (0.999, 1e-9), (0.9999, 1e-6)]
+)
 @pytest.mark.parametrize("initial", [0.0, 5.0])
-def test_pocket_balances_source_and_consumption(share, initial):
+def test_pocket_balances_source_and_consumption(share, tolerance, initial):
+    """The last hangs on a sink that is 1e-8 of the links: conjugate gradients hardly touch it."""
     value = pocket_values(
         source=only_in_pocket(share * V_CELL),
         consumption=V_CELL,
