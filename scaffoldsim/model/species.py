@@ -1,6 +1,7 @@
 """What dissolves in the pores, as data: one file in ``configs/fields/`` per species."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -210,6 +211,8 @@ def problems(
 ) -> Iterator[tuple[Path_, str]]:
     """Yield (key, message) for what is wrong across species, cell types (by name) and faces."""
     for name, entry in species.items():
+        if not re.fullmatch("[a-z][a-z0-9_]*", name):
+            yield (name,), "a species is named with small letters, digits and _ (as in my_factor)"
         if entry.bath is not None and not entry.bathed(faces):
             yield (name, "bath"), "no face is medium; leave the bath out, or set a face to medium"
         breathed = name == "oxygen"

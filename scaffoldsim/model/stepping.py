@@ -22,6 +22,8 @@ _DIVISIONS = (4, 16)
 _TOLERANCE, _BOOKED = 1e-6, 1e-10
 #: what a bath and the pores exchange is found to this share of what both hold, by so many secants
 _BATH_CLOSES, _SECANTS = 1e-10, 30
+#: a step in which they do not agree to this share has failed
+_BATH_FAILS = 1e-6
 #: mol/m³ or kg/m³, far less than one molecule in a bath: none
 _NONE = 1e-25
 
@@ -199,5 +201,8 @@ class Stepper:
             slope = (gap - before) / (level - last)
             last, level = level, level - gap / max(slope, size)
             level = level if level > _NONE else 0.0
+        left = abs(gap) / max(total, abs(moved), _NONE)
+        if left > _BATH_FAILS:
+            raise ConvergenceError([left], _BATH_FAILS)
         self._beyond = last
         self.level = max(0.0, start - moved / size)

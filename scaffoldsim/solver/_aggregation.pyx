@@ -2,8 +2,8 @@
 
 Everything here is local to a voxel or a block, so the hierarchy is a pure function of the geometry
 for any number of threads, and where the geometry did not change it may stay: `dirty` marks the
-columns (along z) of blocks to be done. Arrays carry a ghost layer; a ghost of a periodic axis repeats the
-opposite layer, any other ghost reads as solid. `scaffoldsim.solver.levels` names the arrays.
+columns (along z) of blocks to be done. Arrays carry a ghost layer; a ghost of a periodic axis
+repeats the opposite layer, any other ghost reads as solid. `scaffoldsim.solver.levels` names them.
 """
 
 from cython.parallel cimport prange

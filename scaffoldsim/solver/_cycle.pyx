@@ -3,8 +3,10 @@
 Every level is a padded grid of rows with one ghost layer: zero on a closed or held face, the
 opposite layer on a periodic axis. Rows beyond the grid follow it in the same arrays; a *loose* row
 has links off the grid, and each sweep overwrites what the grid kernel gave it. All is single
-precision. Coloured sweeps only ever read what the same half-sweep does not write, so no bit
-depends on the number of threads.
+precision. Coloured sweeps only read what the same half-sweep does not write; where two rows of one
+colour touch (around a ring of odd length, across a weak link in a block), the grid reads a ghost of
+the half-sweep before, and one thread does the loose rows in order. So no bit depends on the number
+of threads.
 """
 
 from cython.parallel cimport prange, threadid

@@ -92,6 +92,7 @@ cdef double react_plane(const Grid* g, const double* field, const unsigned char*
     """
     cdef int n = g.nz, y
     cdef Py_ssize_t o, at
+    cdef double* q = scratch + 2 * width
     cdef double* film = scratch + 4 * width
     cdef double* t = scratch + 5 * width
     cdef float* bytes_ = <float*>(scratch + 6 * width)
@@ -104,25 +105,25 @@ cdef double react_plane(const Grid* g, const double* field, const unsigned char*
     for y in range(1, g.ny + 1):
         o = x * g.sx + y * g.sy + 1
         at = ((x - 1) * g.ny + y - 1) * <Py_ssize_t>n
-        evaluate(&terms[2], at, scratch + 2 * width, n)
+        evaluate(&terms[2], at, q, n)
         before = evaluate(&terms[3], at, scratch + 3 * width, n)
-        touched = face_rows(g, k, value, film, scratch + 2 * width, x, y)
+        touched = face_rows(g, k, value, film, q, x, y)
         if empty:
-            total += row_supply(t, scratch + 2 * width, before, state + o, n)
+            total += row_supply(t, q, before, state + o, n)
         else:
             u = evaluate(&terms[0], at, scratch, n)
             lin = evaluate(&terms[1], at, scratch + width, n)
             if g.unit:
-                total += row_react_unit(t, bytes_, bytes_ + width, field + o, u, km, lin, film, scratch + 2 * width,
+                total += row_react_unit(t, bytes_, bytes_ + width, field + o, u, km, lin, film, q,
                                         before, state + o, g.links + o, g.b + o, g.s + o,
                                         g.dinv + o, g.sx, g.sy, n)
             else:
-                total += row_react(t, bytes_, field + o, u, km, lin, film, scratch + 2 * width, before,
-                                   state + o, g.k[0] + o, g.k[1] + o, g.k[2] + o, g.b + o,
-                                   g.s + o, g.dinv + o, g.sx, g.sy, n)
+                total += row_react(t, bytes_, field + o, u, km, lin, film, q, before, state + o,
+                                   g.k[0] + o, g.k[1] + o, g.k[2] + o, g.b + o, g.s + o,
+                                   g.dinv + o, g.sx, g.sy, n)
         if touched:
             row_fill(film, 0, n)
-            row_fill(scratch + 2 * width, terms[2].constant, n)
+            row_fill(q, terms[2].constant, n)
     return total
 
 
@@ -155,6 +156,8 @@ cdef class Kernel:
 
     def add_level(self, level, int threads, int visits):
         """Take one `multigrid.Level`, the finest first; it is kept alive here."""
+        if self.depth == LEVELS:
+            raise ValueError(f"the hierarchy has more than {LEVELS} levels.")
         cdef Grid* g = &self.levels[self.depth]
         cdef const float[:, :, ::1] k
         cdef const unsigned char[:, :, ::1] bytes_

@@ -248,10 +248,6 @@ ROW double row_supply(double *restrict t, const double *q, const double *before,
     return square(t, n);
 }
 
-/* Residual of the equation and its linearisation on one row; returns the sum of its squares.
-   u, lin, q, before: uptake, linear sink, supply, field before; film: the part of lin that leads
-   out of the box. For c < 0 the Michaelis-Menten sink goes on as u c / km. Its reciprocal is one
-   step of Newton on the single-precision one: exact to 1e-14 in a third of a division's time. */
 /* Bytes as floats: a loop that also reads bytes would take 64 voxels at a time, and leave most of a
    short row to its scalar remainder. */
 INLINE void widen(float *restrict out, const row_byte *in, int n)
@@ -260,6 +256,10 @@ INLINE void widen(float *restrict out, const row_byte *in, int n)
         out[i] = (float)in[i];
 }
 
+/* Residual of the equation and its linearisation on one row; returns the sum of its squares.
+   u, lin, q, before: uptake, linear sink, supply, field before; film: the part of lin that leads
+   out of the box. For c < 0 the Michaelis-Menten sink goes on as u c / km. Its reciprocal is one
+   step of Newton on the single-precision one: exact to 1e-14 in a third of a division's time. */
 #define REACT(FLUX, OPEN)                                                                          \
     for (int i = 0; i < n; i++) {                                                                  \
         double d = km + (c[i] > 0 ? c[i] : 0.0);                                                   \
@@ -305,7 +305,7 @@ ROW double row_react(double *restrict t, float *restrict free, const double *c, 
 }
 
 /* c += x, not below `low`; step and top become the largest |x| and c met. The bits of a float that
-   is not negative order as integers do, with NaN on top, so a NaN is kept. */
+   is not negative order as integers do, with NaN on top, so a NaN in x is kept. */
 ROW void row_update(double *restrict c, const float *restrict x, double low, float *step,
                     float *top, int n)
 {

@@ -320,7 +320,7 @@ def steady_state(
     initial : scalar or (nx, ny, nz), mol/m3, where the iteration starts (by default at the
         largest held value); what it says in the solid does not count
     tolerance : on the residual relative to that of an empty field; what is left
-        after the last correction must also be below 50 `tolerance` of the largest concentration
+        after the last correction must also be below 15 `tolerance` of the largest concentration
     threads : OpenMP threads, None for all; the bits of the result do not depend on it
 
     Returns

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaffoldsim.solver import _diffusion
-from scaffoldsim.solver.inputs import Inputs, positive, relative_pore, thread_count
+from scaffoldsim.solver.inputs import Inputs, axes, positive, relative_pore, thread_count
 from scaffoldsim.solver.levels import wrap
 from scaffoldsim.solver.multigrid import Multigrid
 from scaffoldsim.solver.newton import Newton
@@ -59,7 +59,7 @@ class Domain:
         threads: int | None = None,
     ) -> None:
         self.voxel = positive(voxel, "voxel", "m")
-        self.periodic = periodic
+        self.periodic = axes(periodic)
         self.threads = thread_count(threads)
         self.version = 0
         self._grid: Multigrid | None = None
@@ -68,6 +68,9 @@ class Domain:
 
     def __repr__(self) -> str:
         return f"Domain({self.shape}, voxel={self.voxel:g}, version={self.version})"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a Domain cannot be copied or pickled; make another one from its pore.")
 
     def update(self, pore: ArrayLike) -> None:
         """Take a changed pore of the same shape: walls that dissolved, pores that were filled.
@@ -84,6 +87,7 @@ class Domain:
         relative, self.factor = relative_pore(pore)
         if self._grid is None:
             self.shape: tuple[int, int, int] = relative.shape
+            self.threads = min(self.threads, self.shape[0])  # a plane each at least
             self._grid = Multigrid(relative, self.periodic, self.threads)
             self.newton = Newton(self._grid, np.zeros(self._grid.mask.shape))
         elif relative.shape != self.shape:

@@ -30,6 +30,17 @@ def positive(value: Any, name: str, unit: str, *, zero: bool = False) -> float:
     return number
 
 
+def axes(periodic: Any) -> tuple[bool, bool, bool]:
+    """Three bools, one per axis."""
+    try:
+        x, y, z = (bool(wraps) for wraps in periodic)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"periodic is {periodic!r}; it must be three bools, for x, y and z."
+        ) from None
+    return x, y, z
+
+
 def cores() -> int:
     """Processors that this process may run on."""
     if hasattr(os, "sched_getaffinity"):

@@ -78,6 +78,7 @@ class Multigrid:
         self._make(pore, blocks_of(spread(changed, self.periodic)))
 
     def _make(self, pore: NDArray[Any], dirty: NDArray[np.bool_]) -> None:
+        self.kernel.clear()
         finest = self.levels[0]
         if finest.links is not None:
             _aggregation.count_links(finest.mask, dirty.view(np.uint8), finest.links, self.threads)
@@ -98,7 +99,6 @@ class Multigrid:
         self._bind()
 
     def _bind(self) -> None:
-        self.kernel.clear()
         visits, budget = 1, 0.0
         for number, level in enumerate(self.levels):
             rows = int(np.prod(level.shape)) + level.extra

@@ -122,3 +122,6 @@ def test_what_is_wrong_with_a_field_is_said_where_it_stands() -> None:
 def test_the_catalogue_is_consistent() -> None:
     entries: dict[str, Any] = {n: read_entry("fields", n) for n in catalogue.names("fields")}
     assert list(problems(entries, ["bmsc"], Faces.model_validate({}))) == []
+    odd = {name: entries["calcium"] for name in ("bath/oxygen", "__", "Ca", "ca2")}
+    found = [path for path, _ in problems(odd, ["bmsc"], Faces.model_validate({}))]
+    assert found == [("bath/oxygen",), ("__",), ("Ca",)]

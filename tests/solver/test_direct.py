@@ -186,7 +186,7 @@ def test_from_the_field_before(name, dt):
 
 
 def test_walls_that_leak_cost_few_cycles():
-    """Cells of a foam behind walls of 1e-4; 16 cycles where pieces are joined across them."""
+    """Cells of a foam behind walls of 1e-4; 100 cycles where pieces are joined across them."""
     rng = np.random.default_rng(7)
     seeds = rng.integers(0, 24, (9, 3))
     place = np.stack(np.indices((24, 24, 24)), axis=-1)

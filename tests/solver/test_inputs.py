@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -78,6 +81,18 @@ def test_a_step_needs_both_its_arguments(terms):
 def test_axes_of_boundary_and_domain_agree():
     with pytest.raises(ValueError, match="periodic along x, the domain along none"):
         species(np.ones((4, 4, 4)), {"x": "periodic"})
+
+
+def test_a_domain_says_what_is_wrong_with_it():
+    for periodic in (True, (True, False), "x"):
+        with pytest.raises(ValueError, match="must be three bools"):
+            Domain(np.ones((2, 2, 2)), voxel=H, periodic=periodic)
+    domain = Domain(np.ones((2, 2, 2)), voxel=H, threads=10**9)
+    for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="make another one from its pore"):
+            copied(domain)
+    with pytest.raises(ValueError, match="the domain has"):
+        domain.update(np.ones((2, 2, 3)))
 
 
 def test_lists_and_integers_are_accepted():
