@@ -37,7 +37,7 @@ ctypedef fused real:
 cdef struct Grid:
     int nx, ny, nz, threads, visits
     Py_ssize_t sx, sy, n
-    bint px, py, pz, unit, odd
+    bint px, py, pz, unit
     const float* k[3]
     const unsigned char* links
     const unsigned char* part
@@ -50,6 +50,7 @@ cdef struct Grid:
     const int* ptr
     const int* idx
     const float* val
+    float* fresh                    # of the loose rows, until they are written
     int parents                     # rows of the next level with members that no block gives them
     const int* parent
     const int* first

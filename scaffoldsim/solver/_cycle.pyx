@@ -4,9 +4,9 @@ Every level is a padded grid of rows with one ghost layer: zero on a closed or h
 opposite layer on a periodic axis. Rows beyond the grid follow it in the same arrays; a *loose* row
 has links off the grid, and each sweep overwrites what the grid kernel gave it. All is single
 precision. Coloured sweeps only read what the same half-sweep does not write; where two rows of one
-colour touch (around a ring of odd length, across a weak link in a block), the grid reads a ghost of
-the half-sweep before, and one thread does the loose rows in order. So no bit depends on the number
-of threads.
+colour touch (around a ring of odd length, by a weak link in a block), the grid reads a ghost of the
+half-sweep before, and loose rows are all computed before any is written. So no bit depends on the
+number of threads.
 """
 
 from cython.parallel cimport prange, threadid
@@ -78,11 +78,14 @@ cdef inline int team(const Grid* g, int rows) noexcept nogil:
 
 
 cdef void relax_loose(const Grid* g, int colour) noexcept nogil:
-    # Rows of one colour never touch, save across an odd ring: there one thread keeps the order.
+    # In two steps, since rows of one colour may touch: around a ring of odd length, or by a weak
+    # link inside a block.
     cdef int first = g.black if colour else 0, last = g.loose if colour else g.black, q
-    cdef int threads = 1 if g.odd else team(g, last - first)
+    cdef int threads = team(g, 4 * (last - first))
     for q in prange(first, last, num_threads=threads, schedule="static"):
-        g.x[g.row[q]] = (g.b[g.row[q]] + inflow(g, g.row[q], q)) * g.dinv[g.row[q]]
+        g.fresh[q] = (g.b[g.row[q]] + inflow(g, g.row[q], q)) * g.dinv[g.row[q]]
+    for q in prange(first, last, num_threads=threads, schedule="static"):
+        g.x[g.row[q]] = g.fresh[q]
 
 
 # ---------------------------------------------------------------------------------------- smoother
@@ -180,7 +183,7 @@ cdef void restrict_defect(const Grid* g, float* scratch, int width) noexcept nog
     cdef float* sum_
     cdef float v
     for x in prange(h.nx, num_threads=g.threads, schedule="static"):
-        sum_ = scratch + 2 * width * threadid()
+        sum_ = scratch + (2 * width + 32) * threadid()
         for y in range(h.ny):
             memset(sum_, 0, g.nz * sizeof(float))
             for fx in range(2 * x + 1, min(2 * x + 2, g.nx) + 1):
@@ -218,7 +221,7 @@ cdef void restrict_slope(const Grid* g, float* scratch, int width) noexcept nogi
     cdef float* sum_
     cdef float v, free
     for x in prange(h.nx, num_threads=g.threads, schedule="static"):
-        sum_ = scratch + 2 * width * threadid()
+        sum_ = scratch + (2 * width + 32) * threadid()
         for y in range(h.ny):
             memset(sum_, 0, 2 * width * sizeof(float))
             for fx in range(2 * x + 1, min(2 * x + 2, g.nx) + 1):
@@ -239,17 +242,16 @@ cdef void restrict_slope(const Grid* g, float* scratch, int width) noexcept nogi
         h.dinv[g.parent[p]] = free
     for p in range(h.outlets):
         h.s[h.outlet[p]] += h.film[p]
-    # Loose rows first, into x, which the next cycle begins by overwriting: the grid kernel does
-    # not know all their links.
-    for p in range(h.loose):
+    # Loose rows apart: the grid kernel does not know all their links.
+    for p in prange(h.loose, num_threads=team(h, h.loose), schedule="static"):
         v = conductance(h, h.row[p], p) + h.s[h.row[p]]
-        h.x[h.row[p]] = 1 / v if h.dinv[h.row[p]] > 0 and v > 0 else 0
+        h.fresh[p] = 1 / v if h.dinv[h.row[p]] > 0 and v > 0 else 0
     for x in prange(1, h.nx + 1, num_threads=team(h, h.nx * h.ny * h.nz), schedule="static"):
         for y in range(1, h.ny + 1):
             o = x * h.sx + y * h.sy + 1
             row_invert(h.dinv + o, h.s + o, h.k[0] + o, h.k[1] + o, h.k[2] + o, h.sx, h.sy, h.nz)
-    for p in range(h.loose):
-        h.dinv[h.row[p]] = h.x[h.row[p]]
+    for p in prange(h.loose, num_threads=team(h, h.loose), schedule="static"):
+        h.dinv[h.row[p]] = h.fresh[p]
 
 
 cdef void visit(Grid* g, int depth, int start, float* scratch, int width) noexcept nogil:

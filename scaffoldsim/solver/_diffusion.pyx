@@ -146,8 +146,9 @@ cdef class Kernel:
         self.part = np.zeros(nx + 2)
         self.most = np.zeros(nx + 2, np.float32)
         self.top = np.zeros(nx + 2, np.float32)
-        self.rows = np.zeros((threads, TERMS * self.width))
-        self.scratch = np.zeros((threads, 2 * self.width), np.float32)
+        # A gap between the rows of two threads keeps them out of each other's cache lines.
+        self.rows = np.zeros((threads, TERMS * self.width + 16))
+        self.scratch = np.zeros((threads, 2 * self.width + 32), np.float32)
 
     def clear(self):
         """Forget every level."""
@@ -173,7 +174,6 @@ cdef class Kernel:
         g.threads = threads if g.nx * g.ny * g.nz > SERIAL else 1
         g.visits = visits
         g.unit = len(level.k) == 0
-        g.odd = level.odd
         for axis in range(len(level.k)):
             k = level.k[axis]
             g.k[axis] = &k[0, 0, 0]
@@ -200,6 +200,8 @@ cdef class Kernel:
         g.idx = &index[0] if index.shape[0] else NULL
         weight = level.val
         g.val = &weight[0] if weight.shape[0] else NULL
+        column = level.fresh
+        g.fresh = &column[0] if g.loose else NULL
         g.parents = len(level.parent)
         index = level.parent
         g.parent = &index[0] if g.parents else NULL

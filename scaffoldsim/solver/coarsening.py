@@ -238,7 +238,7 @@ def _link_off_grid(level: Level, a: Int, b: Int, value: Array) -> None:
     by_row = np.lexsort((end, number[np.searchsorted(row, start)]))
     level.row = row[order].astype(np.int32)
     level.black = int(np.count_nonzero(colour == 0))
-    level.odd |= bool(np.any(_colour(level, start) == _colour(level, end)))
+    level.fresh = np.zeros(len(row), np.float32)
     level.ptr = np.append(0, np.cumsum(counts)).astype(np.int32)
     level.idx, level.val = end[by_row].astype(np.int32), val[by_row].astype(np.float32)
 

@@ -78,8 +78,6 @@ class Level:
     listed : bool (bx, by), columns of blocks with listed members
     parent, first, member, edges : rows of the next level, and the members that `part` does not
         give them (member[first[i]:first[i + 1]], with their number in `row` or -1)
-    odd : whether rows of one colour touch: across a ring of odd length, or by a weak link inside a
-        block
     x, b, s, dinv : float32 work arrays of all rows: correction, residual, sink, 1 / diagonal
     """
 
@@ -103,9 +101,9 @@ class Level:
     def extend(self, site: Int) -> None:
         """Take as many extra rows as there are sites, without links, and make room for them."""
         self.site, self.black = site, 0
-        self.odd = any(w and n & 1 for n, w in zip(self.shape, self.periodic, strict=True))
         self.row, self.idx = np.empty(0, np.int32), np.empty(0, np.int32)
         self.ptr, self.val = np.zeros(1, np.int32), np.empty(0, np.float32)
+        self.fresh = np.empty(0, np.float32)
         if len(self.x) != self.n + self.extra:
             self.x, self.b, self.s, self.dinv = (
                 np.zeros(self.n + self.extra, np.float32) for _ in range(4)
