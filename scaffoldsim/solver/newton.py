@@ -158,7 +158,7 @@ class Newton:
         if not 1.0 < distance < math.inf:
             return 1
         most = MOST_CURVED if curved else MOST_AT_ONCE
-        return min(most, max(1, int(math.log10(distance) - 1.5)))
+        return min(most, max(1, int(math.log10(distance) - 0.5)))
 
     def _cycles(
         self, equation: Equation, reference: float, tolerance: float, history: list[float]
