@@ -200,7 +200,7 @@ class Newton:
         kernel, curved = self.grid.kernel, equation.curved
         last = math.inf
         history.append(self.residual(equation) / reference)
-        for turn in range(MAX_NEWTON):
+        for _ in range(MAX_NEWTON):
             kernel.restrict_slopes()
             count, reached = self._conjugate(MAX_KRYLOV, jacobi=False)
             spent += count
@@ -217,8 +217,6 @@ class Newton:
                 return spent, True
             last = step
             if not math.isfinite(history[-1]):
-                break
-            if turn + 1 >= 2 * PATIENCE and history[-1] > 0.5 * history[-1 - 2 * PATIENCE]:
                 break
         return spent, False
 
