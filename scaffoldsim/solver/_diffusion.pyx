@@ -127,13 +127,20 @@ cdef double react_plane(const Grid* g, const double* field, const unsigned char*
     return total
 
 
+cdef float* floats(float[::1] column):
+    return &column[0] if column.shape[0] else NULL
+
+
+cdef const int* ints(const int[::1] column):
+    return &column[0] if column.shape[0] else NULL
+
+
 cdef class Kernel:
     """Pointers to the arrays of one hierarchy, and what is done with them."""
     cdef Grid levels[LEVELS]
     cdef int depth, width
     cdef list kept
     cdef tuple outlets
-    cdef const unsigned char* state
     cdef double[::1] part
     cdef float[::1] most, top
     cdef double[:, ::1] rows
@@ -156,15 +163,12 @@ cdef class Kernel:
         self.kept = []
 
     def add_level(self, level, int threads, int visits):
-        """Take one `multigrid.Level`, the finest first; it is kept alive here."""
+        """Take one `levels.Level`, the finest first; it is kept alive here."""
         if self.depth == LEVELS:
             raise ValueError(f"the hierarchy has more than {LEVELS} levels.")
         cdef Grid* g = &self.levels[self.depth]
         cdef const float[:, :, ::1] k
         cdef const unsigned char[:, :, ::1] bytes_
-        cdef float[::1] column
-        cdef const int[::1] index
-        cdef const float[::1] weight
         cdef int axis
         g.nx, g.ny, g.nz = level.shape
         g.px, g.py, g.pz = level.periodic
@@ -183,34 +187,13 @@ cdef class Kernel:
             g.links = &bytes_[0, 0, 0]
         bytes_ = level.part
         g.part = &bytes_[0, 0, 0]
-        column = level.x
-        g.x = &column[0]
-        column = level.b
-        g.b = &column[0]
-        column = level.s
-        g.s = &column[0]
-        column = level.dinv
-        g.dinv = &column[0]
+        g.x, g.b, g.s = floats(level.x), floats(level.b), floats(level.s)
+        g.dinv, g.fresh, g.val = floats(level.dinv), floats(level.fresh), floats(level.val)
         g.extra, g.loose, g.black = level.extra, len(level.row), level.black
-        index = level.row
-        g.row = &index[0] if g.loose else NULL
-        index = level.ptr
-        g.ptr = &index[0]
-        index = level.idx
-        g.idx = &index[0] if index.shape[0] else NULL
-        weight = level.val
-        g.val = &weight[0] if weight.shape[0] else NULL
-        column = level.fresh
-        g.fresh = &column[0] if g.loose else NULL
+        g.row, g.ptr, g.idx = ints(level.row), ints(level.ptr), ints(level.idx)
         g.parents = len(level.parent)
-        index = level.parent
-        g.parent = &index[0] if g.parents else NULL
-        index = level.first
-        g.first = &index[0]
-        index = level.member
-        g.member = &index[0] if index.shape[0] else NULL
-        index = level.edges
-        g.edges = &index[0] if index.shape[0] else NULL
+        g.parent, g.first = ints(level.parent), ints(level.first)
+        g.member, g.edges = ints(level.member), ints(level.edges)
         g.outlets = 0
         self.kept.append(level)
         self.depth += 1

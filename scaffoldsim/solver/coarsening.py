@@ -14,7 +14,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from scaffoldsim.solver import _aggregation
-from scaffoldsim.solver.levels import LISTED, MAIN, Array, Int, Level, Shape, spread, wrap
+from scaffoldsim.solver.levels import LISTED, MAIN, Array, Int, Level, Shape, find, spread, wrap
 
 Columns = NDArray[np.bool_]
 
@@ -102,9 +102,8 @@ class _Pieces:
         nodes, node = np.unique(key, return_inverse=True)
         start, end, value = self._off_grid()
         most = fine.strongest(fine.row)
-        by_row = np.argsort(fine.row, kind="stable")
-        ends = [by_row[np.searchsorted(fine.row, i, sorter=by_row)] for i in (start, end)]
-        strong = value >= STRENGTH * np.maximum(most[ends[0]], most[ends[1]])
+        a, b = find(fine.row, start), find(fine.row, end)
+        strong = value >= STRENGTH * np.maximum(most[a], most[b])
         inside = strong & (fine.blocks(start) == fine.blocks(end))
         a = node[np.searchsorted(self.member, start[inside])]
         b = node[np.searchsorted(self.member, end[inside])]
@@ -133,15 +132,9 @@ class _Pieces:
         self._store(owner)
 
     def _has_main(self, block: Int) -> Any:
-        """Whether a block has a piece on the grid as the kernel labelled it."""
-        fine = self.fine
+        """Whether a block has a piece on the grid as the kernel labelled it; none is listed yet."""
         found = np.zeros(len(block), bool)
-        place = np.unravel_index(block, tuple((n + 1) // 2 + 2 for n in fine.shape))
-        for corner in range(8):
-            at = [2 * i - 1 + (corner >> a & 1) for a, i in enumerate(place)]
-            fits = np.all([i <= n for i, n in zip(at, fine.shape, strict=True)], axis=0)
-            at = [np.minimum(i, n) for i, n in zip(at, fine.shape, strict=True)]
-            found |= fits & (fine.part[tuple(at)] == MAIN)
+        found[self.fine.members(block)[1]] = True
         return found
 
     def _store(self, owner: Int) -> None:
@@ -150,15 +143,10 @@ class _Pieces:
         member = member[order]
         self.member, self.owner = member, owner[order]
         parent, first = np.unique(self.owner, return_index=True)
-        edges = np.full(len(member), -1, np.int32)
-        if len(fine.row):
-            by_row = np.argsort(fine.row, kind="stable")
-            at = np.minimum(np.searchsorted(fine.row, member, sorter=by_row), len(by_row) - 1)
-            at = by_row[at]
-            edges = np.where(fine.row[at] == member, at, -1).astype(np.int32)
         fine.parent = parent.astype(np.int32)
         fine.first = np.append(first, len(member)).astype(np.int32)
-        fine.member, fine.edges = member.astype(np.int32), edges
+        fine.member = member.astype(np.int32)
+        fine.edges = find(fine.row, member).astype(np.int32)
 
     def _off_grid(self) -> tuple[Int, Int, Array]:
         """Links off the fine grid, once each: two rows and the conductance."""
@@ -234,8 +222,9 @@ def _link_off_grid(level: Level, a: Int, b: Int, value: Array) -> None:
     order = np.lexsort((row, colour))
     number = np.empty(len(row), np.int64)
     number[order] = np.arange(len(row))
-    counts = np.bincount(number[np.searchsorted(row, start)], minlength=len(row))
-    by_row = np.lexsort((end, number[np.searchsorted(row, start)]))
+    begins = number[np.searchsorted(row, start)]
+    counts = np.bincount(begins, minlength=len(row))
+    by_row = np.lexsort((end, begins))
     level.row = row[order].astype(np.int32)
     level.black = int(np.count_nonzero(colour == 0))
     level.fresh = np.zeros(len(row), np.float32)

@@ -53,6 +53,15 @@ def spread(columns: NDArray[np.bool_], periodic: Axes) -> NDArray[np.bool_]:
     return out
 
 
+def find(rows: Array, wanted: Array) -> Int:
+    """Where each `wanted` row stands in the list `rows` (in any order, none twice), else -1."""
+    if not len(rows):
+        return np.full(len(wanted), -1)
+    order = np.argsort(rows, kind="stable")
+    at = order[np.minimum(np.searchsorted(rows, wanted, sorter=order), len(rows) - 1)]
+    return np.where(rows[at] == wanted, at, -1)
+
+
 def wrap(padded: NDArray[Any], periodic: Axes) -> None:
     """Copy the opposite layers into the ghosts of the periodic axes, in place."""
     for axis, wrapped in enumerate(periodic):
@@ -161,12 +170,9 @@ class Level:
         code = np.where(on_grid, self.part.ravel()[np.where(on_grid, rows, 0)], LISTED)
         out = np.where(code == MAIN, self.blocks(rows), -1)
         listed = np.flatnonzero((code >= LISTED) & (code < ENDS))
-        if len(listed) and len(self.member):
-            order = np.argsort(self.member, kind="stable")
-            at = np.searchsorted(self.member, rows[listed], sorter=order)
-            at = order[np.minimum(at, len(order) - 1)]
-            owner = np.repeat(self.parent, np.diff(self.first))[at]
-            out[listed] = np.where(self.member[at] == rows[listed], owner, -1)
+        at = find(self.member, rows[listed])
+        owner = np.append(np.repeat(self.parent, np.diff(self.first)), -1)
+        out[listed] = owner[at]  # where it is not listed, the last: -1
         return out
 
     def strongest(self, rows: Array) -> Array:
@@ -200,12 +206,9 @@ class Level:
             found.append(flat[main])
             owner.append(which[main])
         if len(self.parent) and len(rows):
-            order = np.argsort(rows, kind="stable")
-            listed = np.repeat(self.parent, np.diff(self.first))
-            at = np.minimum(np.searchsorted(rows, listed, sorter=order), len(rows) - 1)
-            kept = rows[order[at]] == listed
-            found.append(self.member[kept].astype(np.int64))
-            owner.append(order[at][kept])
+            at = find(rows, np.repeat(self.parent, np.diff(self.first)))
+            found.append(self.member[at >= 0].astype(np.int64))
+            owner.append(at[at >= 0])
         return np.concatenate(found), np.concatenate(owner)
 
     def ends(self, *, last: bool) -> Int:
