@@ -196,25 +196,25 @@ cdef inline float strongest(const float** k, const Py_ssize_t* step, Py_ssize_t 
 def join_blocks(list k, const unsigned char[:, :, ::1] part, tuple shape, tuple periodic,
                 const unsigned char[:, ::1] dirty, unsigned char[:, :, ::1] mask, list out,
                 int threads):
-    """Which blocks of `dirty` columns have a row, and the conductance of their lower faces: half
-    the sum over the links they hold.
+    """Which blocks of `dirty` columns have a row, and the conductance of their lower faces: the
+    sum over the links they hold, each `lengthened`.
 
     Only links between MAIN members count; the ghosts of `part` must be filled. An axis along which
     the blocks do not wrap gets zero on its first face.
     """
     cdef int nx = shape[0], ny = shape[1], nz = shape[2], axis
     cdef int bx = (nx + 1) // 2, by = (ny + 1) // 2, bz = (nz + 1) // 2, x, y, z
-    cdef bint unit = len(k) == 0
+    cdef const float* ks[3]
     cdef const float[:, :, ::1] view
-    cdef const float *fine = NULL
     cdef float[:, :, ::1] coarse
-    cdef bint wraps
     cdef int skip
     for axis in range(3):
-        coarse = out[axis]
-        if not unit:
+        ks[axis] = NULL
+        if len(k):
             view = k[axis]
-            fine = &view[0, 0, 0]
+            ks[axis] = &view[0, 0, 0]
+    for axis in range(3):
+        coarse = out[axis]
         skip = not periodic[axis] or (shape[axis] + 1) // 2 == 1
         with nogil:
             for x in prange(bx, num_threads=threads, schedule="static"):
@@ -226,7 +226,7 @@ def join_blocks(list k, const unsigned char[:, :, ::1] part, tuple shape, tuple 
                             coarse[x + 1, y + 1, z + 1] = 0
                         else:
                             coarse[x + 1, y + 1, z + 1] = face(
-                                fine, &part[0, 0, 0], axis, nx, ny, nz, x, y, z)
+                                ks, &part[0, 0, 0], axis, nx, ny, nz, x, y, z)
     with nogil:
         for x in prange(bx, num_threads=threads, schedule="static"):
             for y in range(by):
@@ -246,14 +246,16 @@ cdef void find_rows(const unsigned char* part, int nx, int ny, int nz, int bx, i
                     mask[(z - 1) >> 1] = 1
 
 
-cdef inline float face(const float* k, const unsigned char* part, int axis, int nx, int ny,
+cdef inline float face(const float** k, const unsigned char* part, int axis, int nx, int ny,
                        int nz, int bx, int by, int bz) noexcept nogil:
     cdef Py_ssize_t sy = nz + 2, sx = (nz + 2) * (ny + 2), step, at
     cdef Py_ssize_t base = (2 * bx + 1) * sx + (2 * by + 1) * sy + 2 * bz + 1
     cdef float sum_ = 0
     cdef int i, j
     cdef Py_ssize_t along, across
+    cdef Py_ssize_t steps[3]
     cdef bint more, wider
+    steps[0], steps[1], steps[2] = sx, sy, 1
     if axis == 0:
         step, along, across = sx, sy, 1
         more, wider = 2 * by + 1 < ny, 2 * bz + 1 < nz
@@ -267,5 +269,18 @@ cdef inline float face(const float* k, const unsigned char* part, int axis, int 
         for j in range(2 if wider else 1):
             at = base + i * along + j * across
             if part[at] == MAIN and part[at - step] == MAIN:
-                sum_ += k[at] if k != NULL else 1
-    return <float>0.5 * sum_
+                if k[0] == NULL:
+                    sum_ += 0.5
+                else:
+                    sum_ += lengthened(k[axis][at], strongest(k, steps, at),
+                                       strongest(k, steps, at - step))
+    return sum_
+
+
+cdef inline float lengthened(float k, float first, float second) noexcept nogil:
+    """A link of conductance k between rows that lie twice as far apart on the next level.
+
+    first, second: strongest links of its rows, which stand for half the way on either side. In the
+    open the conductance is halved; that of a wall or a throat, which is resistance enough, stays.
+    """
+    return k / (1 + k / (2 * first) + k / (2 * second)) if k > 0 else 0

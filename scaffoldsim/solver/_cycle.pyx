@@ -2,18 +2,23 @@
 
 Every level is a padded grid of rows with one ghost layer: zero on a closed or held face, the
 opposite layer on a periodic axis. Rows beyond the grid follow it in the same arrays; a *loose* row
-has links off the grid, and each sweep overwrites what the grid kernel gave it. All is single
-precision. Coloured sweeps only read what the same half-sweep does not write; where two rows of one
-colour touch (around a ring of odd length, by a weak link in a block), the grid reads a ghost of the
-half-sweep before, and loose rows are all computed before any is written. So no bit depends on the
-number of threads.
+has links off the grid, and each step overwrites what the grid kernel gave it. All is single
+precision.
+
+The smoother is a Chebyshev polynomial in the operator scaled by its diagonal, as DEGREE steps
+x += w_j (b - A x) / diagonal. A step reads nothing that it writes, so no bit depends on the number
+of threads, and the cycle is symmetric.
+
+On a grid without loose rows all steps are one pass through memory: plane by plane, each step one
+plane behind the one before it, in rings of three planes a step. A thread has a slab of planes and
+does the few steps beyond its ends that it needs itself.
 """
 
 from cython.parallel cimport prange, threadid
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 cdef enum:
-    STAGES = 5       # at most, of `smooth`
+    THIN = 8         # planes of a slab, at least
 
 
 # ------------------------------------------------------------------- rows with edges off the grid
@@ -77,125 +82,273 @@ cdef inline int team(const Grid* g, int rows) noexcept nogil:
     return g.threads if rows > SERIAL else 1
 
 
-cdef void relax_loose(const Grid* g, int colour) noexcept nogil:
-    # In two steps, since rows of one colour may touch: around a ring of odd length, or by a weak
-    # link inside a block.
-    cdef int first = g.black if colour else 0, last = g.loose if colour else g.black, q
-    cdef int threads = team(g, 4 * (last - first))
-    for q in prange(first, last, num_threads=threads, schedule="static"):
-        g.fresh[q] = (g.b[g.row[q]] + inflow(g, g.row[q], q)) * g.dinv[g.row[q]]
-    for q in prange(first, last, num_threads=threads, schedule="static"):
-        g.x[g.row[q]] = g.fresh[q]
-
-
 # ---------------------------------------------------------------------------------------- smoother
-cdef inline void stage(const Grid* g, int kind, int colour, int x) noexcept nogil:
-    """One stage of `smooth` on plane x."""
-    cdef const Grid* h = g + 1
-    cdef float* c = g.x
-    cdef int y, odd = (x + 1 + colour) & 1
-    cdef Py_ssize_t o = x * g.sx + g.sy + 1
-    if kind == PROLONG:
-        for y in range(g.ny):
-            row_scatter(c + o, h.x + (1 + ((x - 1) >> 1)) * h.sx + (1 + (y >> 1)) * h.sy + 1,
-                        g.part + o, g.dinv + o, g.nz)
-            o = o + g.sy
-    elif kind == BLANK:
-        plane_relax_blank(c + o, g.b + o, g.dinv + o, g.sy, g.ny, g.nz, odd)
-    elif g.unit:
-        plane_relax_unit(c + o, g.b + o, g.dinv + o, g.sx, g.sy, g.ny, g.nz, odd)
+cdef inline void step_plane(const Grid* g, const float* lo, const float* mid, const float* hi,
+                            float* out, int x, float w) noexcept nogil:
+    """One step on plane x: `out` from the planes before, at and behind it."""
+    cdef Py_ssize_t o = g.sy + 1, at = x * g.sx + g.sy + 1
+    if g.unit:
+        plane_step_unit(out + o, lo + o, mid + o, hi + o, g.b + at, g.dinv + at, w, g.sy, g.ny,
+                        g.nz)
     else:
-        plane_relax(c + o, g.b + o, g.dinv + o, g.k[0] + o, g.k[1] + o, g.k[2] + o, g.sx, g.sy,
-                    g.ny, g.nz, odd)
-    wrap_plane(g, c, x)
+        plane_step(out + o, lo + o, mid + o, hi + o, g.b + at, g.dinv + at, g.k[0] + at,
+                   g.k[1] + at, g.k[2] + at, w, g.sx, g.sy, g.ny, g.nz)
+    seal(g, out)
 
 
-cdef inline void pipeline(const Grid* g, const int* kind, const int* colour, int count, int first,
-                          int last, bint low, bint high) noexcept nogil:
-    """The stages on planes first to last, each one plane behind the one before it, while they are
-    in the cache. At a shared end each stage stops one plane earlier than the one before."""
-    cdef int p, j, x
-    for p in range(first, last + count):
-        for j in range(count):
-            x = p - j
-            if x >= first + (j if low else 0) and x <= last - (j if high else 0):
-                stage(g, kind[j], colour[j], x)
+cdef inline void start_plane(const Grid* g, float* out, int x, float w) noexcept nogil:
+    cdef Py_ssize_t at = x * g.sx + g.sy + 1
+    plane_start(out + g.sy + 1, g.b + at, g.dinv + at, w, g.sy, g.ny, g.nz)
+    seal(g, out)
 
 
-cdef inline void seam(const Grid* g, const int* kind, const int* colour, int count, int last,
-                      int next_) noexcept nogil:
-    """What `pipeline` left between the planes `last` and `next_` of two slabs."""
-    cdef int j, x
-    for j in range(1, count):
-        if next_ <= last:            # the ends of a periodic axis
-            wrap_ends(g, g.x)
-        for x in range(last - j + 1, last + 1):
-            stage(g, kind[j], colour[j], x)
-        for x in range(next_, next_ + j):
-            stage(g, kind[j], colour[j], x)
+cdef inline void prolong_plane(const Grid* g, float* plane, int x) noexcept nogil:
+    """Add the correction of the next level to what stands for plane x."""
+    cdef const Grid* h = g + 1
+    cdef const float* coarse = h.x + (1 + ((x - 1) >> 1)) * h.sx + 1
+    cdef Py_ssize_t o = x * g.sx + g.sy + 1
+    cdef int y
+    for y in range(g.ny):
+        row_scatter(plane + (y + 1) * g.sy + 1, coarse + (1 + (y >> 1)) * h.sy, g.part + o,
+                    g.dinv + o, g.nz)
+        o = o + g.sy
+    seal(g, plane)
 
 
-cdef void smooth(const Grid* g, int start, int colour) noexcept nogil:
-    """Two red-black sweeps, `colour` first; `start` is BLANK, PROLONG or the colour itself.
+cdef inline int around(const Grid* g, int x) noexcept nogil:
+    """The plane that stands for x beyond the ends of a periodic axis; 0 beyond a closed one."""
+    if 1 <= x <= g.nx:
+        return x
+    return (x - 1 + 8 * DEGREE * g.nx) % g.nx + 1 if g.px else 0
 
-    Every (stage, plane) reads planes to either side after the stage before and ahead of the stage
-    after, whatever the number of slabs.
+
+cdef inline int slabs_of(const Grid* g, int planes) noexcept nogil:
+    return max(1, min(g.threads, planes // THIN))
+
+
+cdef inline float* ring(float* planes, int j, int x, Py_ssize_t sx) noexcept nogil:
+    """Plane x after step j, 1 to DEGREE - 1."""
+    return planes + (3 * (j - 1) + (x + 3 * DEGREE) % 3) * sx
+
+
+cdef void descend_slab(const Grid* g, const Scratch* scratch, int first, int last,
+                       int slab) noexcept nogil:
+    """Smooth an empty field on the planes first to last, and restrict its residual.
+
+    Of the last step, one plane beyond either end is needed; b and the diagonal give it.
     """
-    cdef int kind[STAGES]
-    cdef int colours[STAGES]
-    cdef int count = 0, j, slab, slabs, x
-    if start == PROLONG:
-        kind[0] = PROLONG
-        colours[0] = colour
-        count = 1
-    for j in range(4):
-        kind[count] = colours[count] = (colour + j) & 1
-        count += 1
-    if start == BLANK:
-        kind[0] = BLANK
-    slabs = g.nx // (2 * count)
-    if slabs > g.threads:
-        slabs = g.threads
-    if g.loose or slabs < 1:
-        for j in range(count):
-            for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
-                stage(g, kind[j], colours[j], x)
-            wrap_ends(g, g.x)    # a blank field must be blank around the ring too
-            if g.loose and kind[j] != PROLONG:
-                relax_loose(g, colours[j])
-                wrap_all(g, g.x)
-        return
+    cdef float* planes = scratch.planes + slab * scratch.size
+    cdef float* zero = planes + 3 * (DEGREE - 1) * g.sx
+    cdef float* edge = zero + g.sx
+    cdef float* out
+    cdef const float* beside[3]
+    cdef int t, j, p, q, i, reach
+    memset(zero, 0, g.sx * sizeof(float))
+    for t in range(first - DEGREE, last + DEGREE + 1):
+        for j in range(1, DEGREE + 1):
+            p = t - j + 1
+            reach = DEGREE - j + 1
+            q = around(g, p)
+            if p < first - reach or p > last + reach or q == 0:
+                continue
+            if j < DEGREE:
+                out = ring(planes, j, p, g.sx)
+            else:
+                out = finished(g, edge, p, first, last)
+            if j == 1:
+                start_plane(g, out, q, scratch.weight[0])
+                continue
+            for i in range(3):
+                beside[i] = ring(planes, j - 1, p - 1 + i, g.sx) if around(g, p - 1 + i) else zero
+            step_plane(g, beside[0], beside[1], beside[2], out, q, scratch.weight[j - 1])
+        p = t - DEGREE       # all steps are done up to plane p + 1
+        if first <= p <= last and (p % 2 == 0 or p == g.nx):
+            restrict_planes(g, scratch, zero, edge, (p - 1) // 2 * 2 + 1, p, first, last, slab)
+
+
+cdef inline float* finished(const Grid* g, float* edge, int x, int first, int last) noexcept nogil:
+    """Where `descend_slab` keeps plane x after the last step."""
+    if x < first:
+        return edge
+    return g.x + x * g.sx if x <= last else edge + g.sx
+
+
+cdef inline void restrict_planes(const Grid* g, const Scratch* scratch, const float* zero,
+                                 float* edge, int low, int high, int first, int last,
+                                 int slab) noexcept nogil:
+    """b of a plane of the next level from the planes low to high of this one."""
+    cdef const Grid* h = g + 1
+    cdef float* sum_ = scratch.rows + (2 * scratch.width + 32) * slab
+    cdef const float* beside[3]
+    cdef int y, fx, fy, i
+    cdef Py_ssize_t o, at
+    for y in range(h.ny):
+        memset(sum_, 0, g.nz * sizeof(float))
+        for fx in range(low, high + 1):
+            for i in range(3):
+                if around(g, fx - 1 + i):
+                    beside[i] = finished(g, edge, fx - 1 + i, first, last)
+                else:
+                    beside[i] = zero
+            for fy in range(2 * y + 1, min(2 * y + 2, g.ny) + 1):
+                at = fy * g.sy + 1
+                o = fx * g.sx + at
+                if g.unit:
+                    row_gather_unit(sum_, beside[0] + at, beside[1] + at, beside[2] + at, g.b + o,
+                                    g.s + o, g.links + o, g.part + o, g.dinv + o, g.sy, g.nz)
+                else:
+                    row_gather(sum_, beside[0] + at, beside[1] + at, beside[2] + at, g.b + o,
+                               g.s + o, g.k[0] + o, g.k[1] + o, g.k[2] + o, g.part + o,
+                               g.dinv + o, g.sx, g.sy, g.nz)
+        row_halve(h.b + (1 + ((low - 1) >> 1)) * h.sx + (y + 1) * h.sy + 1, sum_, g.nz)
+
+
+cdef void descend(const Grid* g, const Scratch* scratch) noexcept nogil:
+    """Smooth an empty field and restrict its residual, on a grid without loose rows."""
+    cdef int pairs = (g.nx + 1) // 2, slabs = slabs_of(g, g.nx), slab
     for slab in prange(slabs, num_threads=slabs, schedule="static"):
-        pipeline(g, kind, colours, count, 1 + g.nx * slab // slabs, g.nx * (slab + 1) // slabs,
-                 slab > 0 or g.px, slab + 1 < slabs or g.px)
-    for slab in prange(slabs if g.px else slabs - 1, num_threads=slabs, schedule="static"):
-        x = g.nx * (slab + 1) // slabs
-        seam(g, kind, colours, count, x, 1 if slab + 1 == slabs else x + 1)
+        descend_slab(g, scratch, 2 * (pairs * slab // slabs) + 1,
+                     min(2 * (pairs * (slab + 1) // slabs), g.nx), slab)
+    wrap_ends(g, g.x)
+    restrict_listed(g)
+
+
+cdef void ascend_slab(const Grid* g, const Scratch* scratch, int first, int last, int slab,
+                      double* product) noexcept nogil:
+    """Add the correction and smooth, in place on the planes first to last."""
+    cdef float* planes = scratch.planes + slab * scratch.size
+    cdef float* zero = planes + 3 * (DEGREE - 1) * g.sx
+    cdef float* halo = zero + g.sx
+    cdef float* out
+    cdef const float* beside[3]
+    cdef int t, j, p, q, i, y, reach
+    cdef Py_ssize_t o
+    memset(zero, 0, g.sx * sizeof(float))
+    for t in range(first - DEGREE + 1, last + DEGREE):
+        if first <= t + 1 <= last:
+            prolong_plane(g, g.x + (t + 1) * g.sx, t + 1)
+        for j in range(1, DEGREE + 1):
+            p = t - j + 1
+            reach = DEGREE - j
+            q = around(g, p)
+            if p < first - reach or p > last + reach or q == 0:
+                continue
+            for i in range(3):
+                if not around(g, p - 1 + i):
+                    beside[i] = zero
+                elif j > 1:
+                    beside[i] = ring(planes, j - 1, p - 1 + i, g.sx)
+                elif first <= p - 1 + i <= last:
+                    beside[i] = g.x + (p - 1 + i) * g.sx
+                else:
+                    beside[i] = halo_plane(halo, p - 1 + i, first, last, g.sx)
+            out = g.x + p * g.sx if j == DEGREE else ring(planes, j, p, g.sx)
+            step_plane(g, beside[0], beside[1], beside[2], out, q, scratch.weight[j - 1])
+            if j == DEGREE and product != NULL:
+                product[p] = 0
+                for y in range(1, g.ny + 1):
+                    o = y * g.sy + 1
+                    product[p] += row_dot(out + o, g.b + p * g.sx + o, g.nz)
+
+
+cdef inline float* halo_plane(float* halo, int x, int first, int last,
+                              Py_ssize_t sx) noexcept nogil:
+    """Where the DEGREE planes on either side of a slab are kept as they were."""
+    return halo + (first - 1 - x if x < first else DEGREE + x - last - 1) * sx
+
+
+cdef void keep_halo(const Grid* g, const Scratch* scratch, int first, int last,
+                    int slab) noexcept nogil:
+    cdef float* halo = scratch.planes + slab * scratch.size + (3 * (DEGREE - 1) + 1) * g.sx
+    cdef float* plane
+    cdef int i, side, x, q
+    for side in range(2):
+        for i in range(1, DEGREE + 1):
+            x = last + i if side else first - i
+            q = around(g, x)
+            if q:
+                plane = halo_plane(halo, x, first, last, g.sx)
+                memcpy(plane, g.x + q * g.sx, g.sx * sizeof(float))
+                prolong_plane(g, plane, q)
+
+
+cdef void ascend(const Grid* g, const Scratch* scratch, double* product) noexcept nogil:
+    """Add the correction of the next level and smooth, on a grid without loose rows.
+
+    `product` becomes the sum of x b on each plane, if it is asked for.
+    """
+    cdef int slabs = slabs_of(g, g.nx), slab
+    prolong_loose(g)
+    for slab in prange(slabs, num_threads=slabs, schedule="static"):
+        keep_halo(g, scratch, 1 + g.nx * slab // slabs, g.nx * (slab + 1) // slabs, slab)
+    for slab in prange(slabs, num_threads=slabs, schedule="static"):
+        ascend_slab(g, scratch, 1 + g.nx * slab // slabs, g.nx * (slab + 1) // slabs, slab, product)
     wrap_ends(g, g.x)
 
 
-# --------------------------------------------------------------------------------------- transfers
-cdef void restrict_defect(const Grid* g, float* scratch, int width) noexcept nogil:
-    """b of the next level: the residual, summed over the members of each row."""
+# --------------------------------------------------------------- the same where some rows are loose
+cdef void start(Grid* g, float w) noexcept nogil:
+    """x = w b / diagonal."""
+    cdef int x, q
+    for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
+        start_plane(g, g.x + x * g.sx, x, w)
+    for q in range(g.extra):
+        g.x[g.n + q] = w * (g.b[g.n + q] * g.dinv[g.n + q])
+    wrap_ends(g, g.x)
+
+
+cdef void step(Grid* g, float w) noexcept nogil:
+    """x += w (b - A x) / diagonal."""
+    cdef int x, q
+    cdef Py_ssize_t i
+    cdef float* before = g.x
+    cdef float* out = g.y
+    for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
+        step_plane(g, before + (x - 1) * g.sx, before + x * g.sx, before + (x + 1) * g.sx,
+                   out + x * g.sx, x, w)
+    if g.loose:
+        for q in prange(g.loose, num_threads=team(g, 4 * g.loose), schedule="static"):
+            i = g.row[q]
+            out[i] = (1 - w) * before[i] + w * ((g.b[i] + inflow(g, i, q)) * g.dinv[i])
+        wrap_all(g, out)
+    else:
+        wrap_ends(g, out)
+    g.x, g.y = out, before
+
+
+cdef void smooth(Grid* g, bint blank, const float* weight) noexcept nogil:
+    cdef int j
+    for j in range(DEGREE):
+        if blank and j == 0:
+            start(g, weight[0])
+        else:
+            step(g, weight[j])
+
+
+cdef void prolong(const Grid* g) noexcept nogil:
+    cdef int x
+    for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
+        prolong_plane(g, g.x + x * g.sx, x)
+    prolong_loose(g)
+    wrap_all(g, g.x)
+
+
+cdef void restrict_defect(const Grid* g, const Scratch* scratch) noexcept nogil:
     cdef const Grid* h = g + 1
-    cdef int x, y, fx, fy, p, q
-    cdef Py_ssize_t o
-    cdef float* sum_
-    cdef float v
+    cdef int x
     for x in prange(h.nx, num_threads=g.threads, schedule="static"):
-        sum_ = scratch + (2 * width + 32) * threadid()
-        for y in range(h.ny):
-            memset(sum_, 0, g.nz * sizeof(float))
-            for fx in range(2 * x + 1, min(2 * x + 2, g.nx) + 1):
-                for fy in range(2 * y + 1, min(2 * y + 2, g.ny) + 1):
-                    o = fx * g.sx + fy * g.sy + 1
-                    if g.unit:
-                        row_gather_unit(sum_, g.x + o, g.b + o, g.s + o, g.links + o, g.part + o,
-                                        g.dinv + o, g.sx, g.sy, g.nz)
-                    else:
-                        row_gather(sum_, g.x + o, g.b + o, g.s + o, g.k[0] + o, g.k[1] + o,
-                                   g.k[2] + o, g.part + o, g.dinv + o, g.sx, g.sy, g.nz)
-            row_halve(h.b + (x + 1) * h.sx + (y + 1) * h.sy + 1, sum_, g.nz)
+        # The whole grid is one slab here: every plane is finished.
+        restrict_planes(g, scratch, g.x, g.x, 2 * x + 1, min(2 * x + 2, g.nx), 0, g.nx + 1,
+                        threadid())
+    restrict_listed(g)
+
+
+# --------------------------------------------------------------------------------------- transfers
+cdef void restrict_listed(const Grid* g) noexcept nogil:
+    """The residual of the listed members, added to b of their rows of the next level."""
+    cdef const Grid* h = g + 1
+    cdef int p, q
+    cdef float v
     for p in prange(g.parents, num_threads=team(g, g.parents), schedule="static"):
         v = h.b[g.parent[p]] if g.parent[p] < h.n else 0
         for q in range(g.first[p], g.first[p + 1]):
@@ -213,15 +366,16 @@ cdef void prolong_loose(const Grid* g) noexcept nogil:
                 g.x[g.member[q]] += h.x[g.parent[p]]
 
 
-cdef void restrict_slope(const Grid* g, float* scratch, int width) noexcept nogil:
+cdef void restrict_slope(const Grid* g, const Scratch* scratch) noexcept nogil:
     """s of the next level, and a positive dinv where a member is free."""
     cdef const Grid* h = g + 1
     cdef int x, y, fx, fy, p, q
     cdef Py_ssize_t o
     cdef float* sum_
     cdef float v, free
+    cdef int width = scratch.width
     for x in prange(h.nx, num_threads=g.threads, schedule="static"):
-        sum_ = scratch + (2 * width + 32) * threadid()
+        sum_ = scratch.rows + (2 * width + 32) * threadid()
         for y in range(h.ny):
             memset(sum_, 0, 2 * width * sizeof(float))
             for fx in range(2 * x + 1, min(2 * x + 2, g.nx) + 1):
@@ -254,16 +408,23 @@ cdef void restrict_slope(const Grid* g, float* scratch, int width) noexcept nogi
         h.dinv[h.row[p]] = h.fresh[p]
 
 
-cdef void visit(Grid* g, int depth, int start, float* scratch, int width) noexcept nogil:
-    """A W(2, 2) cycle from level `g`; the last level has no links, so a sweep solves it."""
+cdef void visit(Grid* g, int depth, bint blank, const Scratch* scratch,
+                double* product) noexcept nogil:
+    """A W cycle from level `g`; the last level has no links, so its diagonal solves it."""
+    cdef bint one_pass = blank and not g.loose and (product != NULL or g.nx * g.ny * g.nz > SERIAL)
     cdef int k
-    if start == BLANK:
-        memset(g.x + g.n, 0, g.extra * sizeof(float))
-    smooth(g, start, 0)
     if depth == 0:
+        start(g, 1)
         return
-    restrict_defect(g, scratch, width)
+    if one_pass:
+        descend(g, scratch)
+    else:
+        smooth(g, blank, scratch.weight)
+        restrict_defect(g, scratch)
     for k in range((g + 1).visits):
-        visit(g + 1, depth - 1, BLANK if k == 0 else 0, scratch, width)
-    prolong_loose(g)
-    smooth(g, PROLONG, 1)
+        visit(g + 1, depth - 1, k == 0, scratch, NULL)
+    if one_pass:
+        ascend(g, scratch, product)
+    else:
+        prolong(g)
+        smooth(g, False, scratch.weight)

@@ -9,15 +9,13 @@ import numpy as np
 
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
-from libc.string cimport memset
 
 from scaffoldsim.solver._cycle cimport (
-    BLANK, LEVELS, SERIAL, Grid, defect_row, real, restrict_slope, smooth, visit, wrap_all,
-    wrap_ends, wrap_plane,
+    DEGREE, LEVELS, SERIAL, Grid, Scratch, descend, real, restrict_slope, row_dot, seal, visit, wrap_all, wrap_ends,
 )
 
 cdef enum:
-    TERMS = 7        # rows of double scratch per thread
+    ROWS = 7         # of double scratch per thread
 
 
 # ------------------------------------------------------------------------------------ the equation
@@ -40,7 +38,7 @@ cdef Term as_term(tuple term):
 
 cdef inline const double* evaluate(const Term* term, Py_ssize_t at, double* row,
                                    int n) noexcept nogil:
-    """One row of a term; a row without an array was filled by `constants`."""
+    """One row of a term; without an array it is constant, and was filled once."""
     if term.single != NULL:
         row_term_single(row, term.single + at, term.factor, term.constant, n)
     elif term.full != NULL:
@@ -48,15 +46,9 @@ cdef inline const double* evaluate(const Term* term, Py_ssize_t at, double* row,
     return row
 
 
-cdef inline void constants(const Term* terms, double* scratch, int n, int width) noexcept nogil:
-    cdef int i
-    for i in range(TERMS):
-        row_fill(scratch + i * width, terms[i].constant if i < 4 else 0.0, n)
-
-
-cdef inline bint face_rows(const Grid* g, const double** k, const double* value, double* film,
-                           double* q, int x, int y) noexcept nogil:
-    """Exchange k (value - c) with the faces, as supply and sink; whether the row has any."""
+cdef inline bint face_rows(const Grid* g, const double** k, const double* value, double* plain,
+                           double* gain, int x, int y) noexcept nogil:
+    """Add the exchange k (value - c) with the faces to sink and gain; whether the row has any."""
     cdef int n = g.nz, face, first, count, i
     cdef const double* row
     cdef bint any_ = False
@@ -78,52 +70,127 @@ cdef inline bint face_rows(const Grid* g, const double** k, const double* value,
             first, count = (n - 1 if face == 5 else 0), 1
         any_ = True
         for i in range(count):
-            film[first + i] += row[i]
-            q[first + i] += row[i] * value[face]
+            plain[first + i] += row[i]
+            gain[first + i] += row[i] * value[face]
     return any_
 
 
 cdef double react_plane(const Grid* g, const double* field, const unsigned char* state,
                         const Term* terms, double km, const double** k, const double* value,
-                        double* scratch, int width, int x, bint empty) noexcept nogil:
-    """F(c) on one plane, and its linearisation; with `empty` only the sum of F(0) squared.
+                        double* scratch, int width, int x, bint slopes,
+                        double* supply) noexcept nogil:
+    """F(c) on one plane, and with `slopes` its linearisation; returns the sum of its squares.
 
-    terms: uptake, linear sink, source, field before.
+    terms: uptake, linear sink, source, field before. `supply`, if any, becomes that of F(0).
     """
     cdef int n = g.nz, y
     cdef Py_ssize_t o, at
-    cdef double* q = scratch + 2 * width
-    cdef double* film = scratch + 4 * width
-    cdef double* t = scratch + 5 * width
-    cdef float* bytes_ = <float*>(scratch + 6 * width)
+    cdef double* t = scratch
+    cdef float* free = <float*>(scratch + 2 * width)   # t may run on to a whole number of vectors
+    cdef double* plain = scratch + 4 * width
+    cdef double* gain = scratch + 5 * width
+    cdef double* row = scratch + 6 * width
     cdef const double* u
-    cdef const double* lin
-    cdef const double* before
     cdef double total = 0
-    cdef bint touched
-    constants(terms, scratch, n, width)
+    cdef bint stale = True, spoiled = True
+    if supply != NULL:
+        supply[0] = 0
     for y in range(1, g.ny + 1):
         o = x * g.sx + y * g.sy + 1
         at = ((x - 1) * g.ny + y - 1) * <Py_ssize_t>n
-        evaluate(&terms[2], at, q, n)
-        before = evaluate(&terms[3], at, scratch + 3 * width, n)
-        touched = face_rows(g, k, value, film, q, x, y)
-        if empty:
-            total += row_supply(t, q, before, state + o, n)
+        if stale or terms[1].single != NULL or terms[1].full != NULL:
+            row_fill(plain, terms[1].constant, n)
+            evaluate(&terms[1], at, plain, n)
+        if stale or terms[2].single != NULL or terms[2].full != NULL or terms[3].full != NULL \
+                or terms[3].single != NULL:
+            row_fill(gain, terms[2].constant, n)
+            evaluate(&terms[2], at, gain, n)
+            row_fill(row, terms[3].constant, n)
+            row_add(gain, evaluate(&terms[3], at, row, n), n)
+            spoiled = True
+        stale = face_rows(g, k, value, plain, gain, x, y)
+        if supply != NULL:
+            supply[0] += row_supply(t, free, gain, state + o, n)
+        if spoiled:
+            row_fill(row, terms[0].constant, n)
+            spoiled = False
+        u = evaluate(&terms[0], at, row, n)
+        if g.unit and slopes:
+            total += row_react_unit(t, free, free + 2 * width, field + o, u, km, plain, gain,
+                                    state + o, g.links + o, g.b + o, g.s + o, g.dinv + o, g.sx,
+                                    g.sy, n)
+        elif g.unit:
+            total += row_check_unit(t, free, free + 2 * width, field + o, u, km, plain, gain,
+                                    state + o, g.links + o, g.b + o, g.sx, g.sy, n)
+        elif slopes:
+            total += row_react(t, free, field + o, u, km, plain, gain, state + o, g.k[0] + o,
+                               g.k[1] + o, g.k[2] + o, g.b + o, g.s + o, g.dinv + o, g.sx, g.sy,
+                               n)
         else:
-            u = evaluate(&terms[0], at, scratch, n)
-            lin = evaluate(&terms[1], at, scratch + width, n)
-            if g.unit:
-                total += row_react_unit(t, bytes_, bytes_ + width, field + o, u, km, lin, film, q,
-                                        before, state + o, g.links + o, g.b + o, g.s + o,
-                                        g.dinv + o, g.sx, g.sy, n)
-            else:
-                total += row_react(t, bytes_, field + o, u, km, lin, film, q, before, state + o,
-                                   g.k[0] + o, g.k[1] + o, g.k[2] + o, g.b + o, g.s + o,
-                                   g.dinv + o, g.sx, g.sy, n)
-        if touched:
-            row_fill(film, 0, n)
-            row_fill(q, terms[2].constant, n)
+            total += row_check(t, free, field + o, u, km, plain, gain, state + o, g.k[0] + o,
+                               g.k[1] + o, g.k[2] + o, g.b + o, g.sx, g.sy, n)
+    return total
+
+
+cdef double divide_plane(const Grid* g, int x) noexcept nogil:
+    cdef double total = 0
+    cdef int y, z
+    cdef Py_ssize_t o
+    for y in range(1, g.ny + 1):
+        o = x * g.sx + y * g.sy + 1
+        for z in range(g.nz):
+            g.x[o + z] = g.b[o + z] * g.dinv[o + z]
+        total += row_dot(g.x + o, g.b + o, g.nz)
+    seal(g, g.x + x * g.sx)
+    return total
+
+
+cdef inline void image_row(const Grid* g, const float* p, double* row, int width,
+                           Py_ssize_t o) noexcept nogil:
+    """-A p on the row at offset o, where c is free."""
+    if g.unit:
+        row_image_unit(row, <float*>(row + 2 * width), p + o, g.s + o, g.links + o, g.dinv + o, g.sx,
+                       g.sy, g.nz)
+    else:
+        row_image(row, p + o, g.s + o, g.k[0] + o, g.k[1] + o, g.k[2] + o, g.dinv + o, g.sx, g.sy,
+                  g.nz)
+
+
+cdef void turn_plane(const Grid* g, float* p, float share, int x) noexcept nogil:
+    cdef int y
+    cdef Py_ssize_t o
+    for y in range(1, g.ny + 1):
+        o = x * g.sx + y * g.sy + 1
+        row_turn(p + o, g.x + o, share, g.nz)
+    seal(g, p + x * g.sx)
+
+
+cdef double apply_plane(const Grid* g, const float* p, double* row, int width,
+                        int x) noexcept nogil:
+    """The sum of -p A p over a plane."""
+    cdef double total = 0
+    cdef int y
+    cdef Py_ssize_t o
+    for y in range(1, g.ny + 1):
+        o = x * g.sx + y * g.sy + 1
+        image_row(g, p, row, width, o)
+        total += row_product(p + o, row, g.nz)
+    return total
+
+
+cdef double correct_plane(const Grid* g, double* c, const float* p, double length,
+                          double* row, int width, int* bits, int x) noexcept nogil:
+    """The image of p is made once more: cheaper than keeping it."""
+    cdef double total = 0
+    cdef int y
+    cdef Py_ssize_t o
+    for y in range(1, g.ny + 1):
+        o = x * g.sx + y * g.sy + 1
+        image_row(g, p, row, width, o)
+        row_shorten(g.b + o, row, length, g.nz)
+        total += row_dot(g.b + o, g.b + o, g.nz)
+        row_update(c + o, p + o, length, bits, bits + 1, bits + 2, g.nz)
+    seal(g, c + x * g.sx)
     return total
 
 
@@ -141,21 +208,36 @@ cdef class Kernel:
     cdef int depth, width
     cdef list kept
     cdef tuple outlets
-    cdef double[::1] part
-    cdef float[::1] most, top
+    cdef double[::1] part, other
+    cdef int[:, ::1] bits
     cdef double[:, ::1] rows
-    cdef float[:, ::1] scratch
+    cdef float[:, ::1] scratch, planes
+    cdef float weight[DEGREE]
+    cdef float* p
+    cdef float[::1] direction
+    cdef Scratch room
 
-    def __cinit__(self, int threads, int nx, int nz):
+    def __cinit__(self, int threads, tuple shape, const float[::1] weights):
+        cdef int nx, ny, nz, j
+        nx, ny, nz = shape
         self.depth = 0
         self.kept = []
         self.width = nz + 2
-        self.part = np.zeros(nx + 2)
-        self.most = np.zeros(nx + 2, np.float32)
-        self.top = np.zeros(nx + 2, np.float32)
+        self.part, self.other = np.zeros(nx + 2), np.zeros(nx + 2)
+        self.bits = np.zeros((nx + 2, 3), np.int32)
         # A gap between the rows of two threads keeps them out of each other's cache lines.
-        self.rows = np.zeros((threads, TERMS * self.width + 16))
+        self.rows = np.zeros((threads, ROWS * self.width + 32))
         self.scratch = np.zeros((threads, 2 * self.width + 32), np.float32)
+        # Rings of DEGREE - 1 steps, a plane of zeros, DEGREE planes beyond either end of a slab.
+        count = 3 * (DEGREE - 1) + 1 + 2 * DEGREE
+        self.planes = np.zeros((threads, count * (ny + 2) * (nz + 2) + 32), np.float32)
+        for j in range(DEGREE):
+            self.weight[j] = weights[j]
+        self.room.rows, self.room.width = &self.scratch[0, 0], self.width
+        self.room.planes, self.room.size = &self.planes[0, 0], self.planes.shape[1]
+        self.room.weight = self.weight
+        self.direction = np.zeros((nx + 2) * (ny + 2) * (nz + 2), np.float32)
+        self.p = floats(self.direction)
 
     def clear(self):
         """Forget every level."""
@@ -187,9 +269,9 @@ cdef class Kernel:
             g.links = &bytes_[0, 0, 0]
         bytes_ = level.part
         g.part = &bytes_[0, 0, 0]
-        g.x, g.b, g.s = floats(level.x), floats(level.b), floats(level.s)
+        g.x, g.y, g.b, g.s = floats(level.x), floats(level.y), floats(level.b), floats(level.s)
         g.dinv, g.fresh, g.val = floats(level.dinv), floats(level.fresh), floats(level.val)
-        g.extra, g.loose, g.black = level.extra, len(level.row), level.black
+        g.extra, g.loose = level.extra, len(level.row)
         g.row, g.ptr, g.idx = ints(level.row), ints(level.ptr), ints(level.idx)
         g.parents = len(level.parent)
         g.parent, g.first = ints(level.parent), ints(level.first)
@@ -215,34 +297,52 @@ cdef class Kernel:
         cdef int level
         with nogil:
             for level in range(self.depth - 1):
-                restrict_slope(&self.levels[level], &self.scratch[0, 0], self.width)
+                restrict_slope(&self.levels[level], &self.room)
 
-    def cycle(self, int count=1):
-        """x becomes the answer of `count` multigrid cycles to A x = b, from zero."""
-        cdef int i
+    def cycle(self):
+        """x becomes what one multigrid cycle from zero makes of A x = b; returns the sum of x b."""
+        cdef Grid* g = &self.levels[0]
+        if self.depth == 1:
+            return self.divide()
         with nogil:
-            for i in range(count):
-                visit(self.levels, self.depth - 1, 0 if i else BLANK, &self.scratch[0, 0],
-                      self.width)
+            visit(g, self.depth - 1, True, &self.room, &self.part[0])
+        return self._total()
 
-    def smooth(self):
-        """x becomes what two sweeps make of zero, even places first."""
+    def divide(self):
+        """x becomes b / diagonal; returns the sum of x b."""
+        cdef Grid* g = &self.levels[0]
+        cdef int x
         with nogil:
-            smooth(self.levels, BLANK, 0)
+            for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
+                self.part[x] = divide_plane(g, x)
+            wrap_ends(g, g.x)
+        return self._total()
+
+    def descend(self):
+        """x becomes what the smoother makes of zero, and b of the next level its residual."""
+        with nogil:
+            descend(self.levels, &self.room)
+
+    cdef double _total(self):
+        cdef double total = 0
+        cdef int x
+        for x in range(1, self.levels[0].nx + 1):
+            total += self.part[x]
+        return total
 
     def linearise(self, double[:, :, ::1] c, const unsigned char[:, :, ::1] state, tuple terms,
-                  double km, list face_k, const double[::1] face_value, bint empty):
-        """b = -F(c), s = dF/dc without the links, dinv; returns the sum of b squared.
+                  double km, list face_k, const double[::1] face_value, bint slopes, bint supply):
+        """b = -F(c) and, with `slopes`, s = dF/dc without the links, and dinv.
 
-        With `empty` only that sum, of the field 0. `terms`: uptake, linear sink, source and field
-        before, each (array or None, factor, constant).
+        `terms`: uptake, linear sink, source and field before, each (array or None, factor,
+        constant). Returns the sum of b squared and, with `supply`, that of the field 0.
         """
         cdef Grid* g = &self.levels[0]
         cdef const double* k[6]
         cdef const double[:, ::1] view
         cdef Term term[4]
         cdef int x, face
-        cdef double total = 0
+        cdef double empty = 0
         for face in range(6):
             k[face] = NULL
             if face_k[face] is not None:
@@ -254,59 +354,63 @@ cdef class Kernel:
             for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
                 self.part[x] = react_plane(g, &c[0, 0, 0], &state[0, 0, 0], term, km, k,
                                            &face_value[0], &self.rows[threadid(), 0], self.width,
-                                           x, empty)
-            for x in range(1, g.nx + 1):
-                total += self.part[x]
-        return total
+                                           x, slopes, &self.other[x] if supply else NULL)
+            if supply:
+                for x in range(1, g.nx + 1):
+                    empty += self.other[x]
+        return self._total(), empty
 
-    def update(self, double[:, :, ::1] c, bint positive):
-        """c += x, clipped at zero if `positive`; returns max |x| and max c (NaN if any is)."""
+    def take(self):
+        """p = x; the two change places, so that nothing is copied."""
         cdef Grid* g = &self.levels[0]
-        cdef int x, y
-        cdef Py_ssize_t o
-        cdef double low = 0 if positive else -INFINITY
+        g.x, self.p = self.p, g.x
+        wrap_ends(g, self.p)
+
+    def turn(self, double share):
+        """p = x + share p."""
+        cdef Grid* g = &self.levels[0]
+        cdef int x
+        with nogil:
+            for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
+                turn_plane(g, self.p, <float>share, x)
+            wrap_ends(g, self.p)
+
+    def curvature(self):
+        """The sum of p A p."""
+        cdef Grid* g = &self.levels[0]
+        cdef int x
+        with nogil:
+            for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
+                self.part[x] = apply_plane(g, self.p, &self.rows[threadid(), 0], self.width, x)
+        return -self._total()
+
+    def correct(self, double[:, :, ::1] c, double length):
+        """c += length p and b -= length A p.
+
+        Returns max |length p|, max c (NaN if any is), whether any c is below zero, and the sum of
+        b squared.
+        """
+        cdef Grid* g = &self.levels[0]
+        cdef int x
         cdef double* field = &c[0, 0, 0]
         with nogil:
             for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
-                self.most[x] = 0
-                self.top[x] = 0
-                for y in range(1, g.ny + 1):
-                    o = x * g.sx + y * g.sy + 1
-                    row_update(field + o, g.x + o, low, &self.most[x], &self.top[x], g.nz)
-                wrap_plane(g, field, x)
+                self.bits[x, 0] = self.bits[x, 1] = self.bits[x, 2] = 0
+                self.part[x] = correct_plane(g, field, self.p, length,
+                                             &self.rows[threadid(), 0], self.width,
+                                             &self.bits[x, 0], x)
             wrap_ends(g, field)
-        return float(np.max(self.most)), float(np.max(self.top))
+        most, top, _ = np.max(self.bits, axis=0).view(np.float32).tolist()
+        return abs(length) * most, top, bool(np.min(self.bits[:, 2]) < 0), self._total()
 
-    def apply(self, float[:, :, ::1] p, float[:, :, ::1] q):
-        """q = -A p for the linear part; fills the ghosts of p."""
+    def clip(self, double[:, :, ::1] c):
+        """c is not below zero."""
         cdef Grid* g = &self.levels[0]
         cdef int x, y
-        cdef Py_ssize_t o
-        cdef float* zero
         with nogil:
-            wrap_all(g, &p[0, 0, 0])
-            for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
-                zero = &self.scratch[threadid(), 0]
-                memset(zero, 0, self.width * sizeof(float))
-                for y in range(1, g.ny + 1):
-                    o = x * g.sx + y * g.sy + 1
-                    defect_row(g, &p[0, 0, 0], zero, o, &q[0, 0, 0] + o)
-                    row_mask(&q[0, 0, 0] + o, g.dinv + o, g.nz)
-
-    def dot(self, const float[:, :, ::1] a, const float[:, :, ::1] b):
-        """Sum of a b over the voxels, plane by plane in double."""
-        cdef Grid* g = &self.levels[0]
-        cdef int x, y, z
-        cdef double total = 0
-        with nogil:
-            for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
-                self.part[x] = 0
-                for y in range(1, g.ny + 1):
-                    for z in range(1, g.nz + 1):
-                        self.part[x] += <double>a[x, y, z] * b[x, y, z]
-            for x in range(1, g.nx + 1):
-                total += self.part[x]
-        return total
+            for x in prange(g.nx + 2, num_threads=g.threads, schedule="static"):
+                for y in range(g.ny + 2):
+                    row_clip(&c[x, y, 0], g.nz + 2)
 
 
 def field_top(const real[:, :, ::1] field, const unsigned char[:, :, ::1] state,

@@ -79,6 +79,12 @@ def coarsen(fine: Level, coarse: Level, dirty: Columns, threads: int) -> Columns
     return changed
 
 
+def lengthened(k: Array, first: Array, second: Array) -> Array:
+    """Conductances of links on the next level, as `_aggregation.lengthened`."""
+    longer: Array = k / (1 + k / (2 * first) + k / (2 * second))
+    return longer
+
+
 class _Pieces:
     """The pieces of blocks that the grid alone does not tell, and their links.
 
@@ -101,7 +107,7 @@ class _Pieces:
         key[~on_grid] = 16 * int(np.prod(wide)) + self.member[~on_grid]
         nodes, node = np.unique(key, return_inverse=True)
         start, end, value = self._off_grid()
-        most = fine.strongest(fine.row)
+        most = fine.strongest(fine.row.astype(np.int64))
         a, b = find(fine.row, start), find(fine.row, end)
         strong = value >= STRENGTH * np.maximum(most[a], most[b])
         inside = strong & (fine.blocks(start) == fine.blocks(end))
@@ -190,7 +196,8 @@ class _Pieces:
         )
         a, b = self.fine.parents(start), self.fine.parents(end)
         across = a != b
-        a, b, value = a[across], b[across], np.float32(0.5) * value[across]
+        first, second = self.fine.strongest(start[across]), self.fine.strongest(end[across])
+        a, b, value = a[across], b[across], lengthened(value[across], first, second)
         grid = (a < coarse.n) & (b < coarse.n)
         place_a, place_b = coarse.place(a[grid]), coarse.place(b[grid])
         for axis in range(3):
@@ -207,6 +214,7 @@ class _Pieces:
 
 def _link_off_grid(level: Level, a: Int, b: Int, value: Array) -> None:
     """Store links with an extra row at one end at least; equal ones are summed."""
+    a, b = np.minimum(a, b), np.maximum(a, b)  # so that both ways sum in one order
     start, end = np.concatenate([a, b]), np.concatenate([b, a])
     order = np.lexsort((end, start))
     start, end = start[order], end[order]
@@ -218,20 +226,8 @@ def _link_off_grid(level: Level, a: Int, b: Int, value: Array) -> None:
     start, end = start[heads], end[heads]
     extras = level.n + np.arange(level.extra)
     row = np.union1d(start, extras)
-    colour = _colour(level, row)
-    order = np.lexsort((row, colour))
-    number = np.empty(len(row), np.int64)
-    number[order] = np.arange(len(row))
-    begins = number[np.searchsorted(row, start)]
-    counts = np.bincount(begins, minlength=len(row))
-    by_row = np.lexsort((end, begins))
-    level.row = row[order].astype(np.int32)
-    level.black = int(np.count_nonzero(colour == 0))
+    counts = np.bincount(np.searchsorted(row, start), minlength=len(row))
+    level.row = row.astype(np.int32)
     level.fresh = np.zeros(len(row), np.float32)
     level.ptr = np.append(0, np.cumsum(counts)).astype(np.int32)
-    level.idx, level.val = end[by_row].astype(np.int32), val[by_row].astype(np.float32)
-
-
-def _colour(level: Level, rows: Int) -> Int:
-    x, y, z = level.place(rows)
-    return (x + y + z) & 1
+    level.idx, level.val = end.astype(np.int32), val.astype(np.float32)

@@ -115,7 +115,7 @@ class Diffusion:
         self._face_k = self.boundary.conductances(domain.layers, domain.voxel, diffusivity)
         # All rates are multiplied by this time, so that an open face has conductance one.
         self._time = domain.voxel**2 / diffusivity if diffusivity > 0 else 1.0
-        self._outlets = Outlets(self._newton.grid, self._face_k, domain.layers)
+        self._outlets = Outlets(self._newton.grid, self._face_k)
         self._pockets: Pockets | None = None
 
     # ------------------------------------------------------------------- solve
@@ -204,24 +204,21 @@ class Diffusion:
             level=level * scale,
         )
 
-        def load(field: Any) -> None:
-            """The starting iterate: `field`, or one number everywhere, where c is free."""
-            domain.load(field, scale)
+        def load(empty: bool) -> None:
+            """The starting iterate, or nothing, where c is free."""
+            domain.load(0.0 if empty else level if start is None else start, scale)
             for at, value in pinned:
                 domain.newton.c[1:-1, 1:-1, 1:-1][at] = value
             domain.wrap()
 
+        reference = None
         if pinned:
-            load(0.0)
-        reference = self._newton.residual(equation, empty=not pinned)
-        if reference == 0:
-            load(0.0)
-            residual, cycles = 0.0, 0
-        else:
-            self._outlets.use(state, held)
-            residual, cycles = self._newton.solve(
-                equation, lambda: load(level if start is None else start), reference, tolerance
-            )
+            load(True)
+            reference, _ = self._newton.residual(equation)
+        self._outlets.use(state, held)
+        residual, cycles = self._newton.solve(
+            equation, load, reference, tolerance, near=start is not None
+        )
         self._newton.grid.store(domain.newton.c, 1.0 / scale, out)
         return Solution(out, residual, cycles)
 

@@ -80,14 +80,14 @@ class Level:
     k : conductance of the lower face of every place along x, y, z; none if all links are one
     links : uint8, number of links, if all are one
     site : places on the grid of the blocks of the extra rows
-    row, ptr, idx, val : loose rows (even blocks first, then, from `black` on, odd ones) and their
-        links off the grid, both ways
+    row, ptr, idx, val : loose rows and their links off the grid, both ways
     part : uint8, how a row of the grid is passed on: 0 there is none, MAIN to the place of its
         block, its piece + LISTED as `member` says, ENDS not at all
     listed : bool (bx, by), columns of blocks with listed members
     parent, first, member, edges : rows of the next level, and the members that `part` does not
         give them (member[first[i]:first[i + 1]], with their number in `row` or -1)
-    x, b, s, dinv : float32 work arrays of all rows: correction, residual, sink, 1 / diagonal
+    x, y, b, s, dinv : float32 work arrays of all rows: correction, the same a step before (not on
+        the finest level), residual, sink, 1 / diagonal
     """
 
     def __init__(
@@ -98,10 +98,12 @@ class Level:
         k: list[Array],
         *,
         links: Array | None = None,
+        finest: bool = False,
     ) -> None:
+        self.finest = finest
         self.shape, self.periodic, self.mask, self.k, self.links = shape, periodic, mask, k, links
         self.part = np.zeros(self.padded, np.uint8)
-        self.x = np.empty(0, np.float32)
+        self.x = self.y = np.empty(0, np.float32)
         self.member = np.empty(0, np.int32)
         self.listed = np.zeros(tuple((n + 1) // 2 for n in shape[:2]), bool)
         self.extend(np.empty(0, np.int64))
@@ -109,7 +111,7 @@ class Level:
 
     def extend(self, site: Int) -> None:
         """Take as many extra rows as there are sites, without links, and make room for them."""
-        self.site, self.black = site, 0
+        self.site = site
         self.row, self.idx = np.empty(0, np.int32), np.empty(0, np.int32)
         self.ptr, self.val = np.zeros(1, np.int32), np.empty(0, np.float32)
         self.fresh = np.empty(0, np.float32)
@@ -117,6 +119,8 @@ class Level:
             self.x, self.b, self.s, self.dinv = (
                 np.zeros(self.n + self.extra, np.float32) for _ in range(4)
             )
+        if not self.finest and len(self.y) != len(self.x):
+            self.y = np.zeros_like(self.x)
 
     def forget_members(self) -> NDArray[np.bool_]:
         """Take the list of members back; returns the columns of blocks that had any."""
@@ -175,20 +179,24 @@ class Level:
         out[listed] = owner[at]  # where it is not listed, the last: -1
         return out
 
-    def strongest(self, rows: Array) -> Array:
-        """Largest conductance of the links of loose rows; all of them, in their order."""
+    def strongest(self, rows: Int) -> Array:
+        """Largest conductance of the links of each row."""
         most = np.zeros(len(rows), np.float32)
-        counts = np.diff(self.ptr)
-        linked = np.flatnonzero(counts)
-        if len(linked):
-            most[linked] = np.maximum.reduceat(self.val, self.ptr[:-1][linked])
         grid = np.flatnonzero(rows < self.n)
         place = self.place(rows[grid].astype(np.int64))
+        if self.links is not None:
+            most[grid] = self.links[place] > 0
         for axis, k in enumerate(self.k):
             for side in (0, 1):
                 face = list(place)
                 face[axis] = face[axis] + side
                 most[grid] = np.maximum(most[grid], k[tuple(face)])
+        if len(self.val):
+            beyond = np.zeros(len(self.row), np.float32)
+            linked = np.flatnonzero(np.diff(self.ptr))
+            beyond[linked] = np.maximum.reduceat(self.val, self.ptr[:-1][linked])
+            at = find(self.row, rows)
+            most = np.maximum(most, np.where(at >= 0, beyond[at], 0))
         return most
 
     def members(self, rows: Int) -> tuple[Int, Int]:

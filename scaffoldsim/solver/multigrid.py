@@ -4,13 +4,17 @@ Level 0 is the padded grid of voxels. A row of the next level is one connected p
 inside a 2 x 2 x 2 block, so two pores on either side of a thin wall are never averaged; each
 further level joins the rows of 2 x 2 x 2 blocks in the same way.
 
-Transfer is piecewise constant and the operator is Galerkin's with every conductance halved: a
-coarse face gathers four fine conductances, yet its centres are twice as far apart. Sinks are
-summed unscaled. A row without links has nothing left to exchange and is not passed on: it is one
-whole piece of the pore. The smoother is W(2, 2) red-black Gauss-Seidel.
+Transfer is piecewise constant and the operator is Galerkin's with lengthened links: a coarse face
+gathers four fine conductances, yet its centres are twice as far apart, so in the open each is
+halved; that of a wall or a throat hardly. Were it halved from level to level, W cycles would
+correct what lies behind it in the wrong direction. Sinks are summed unscaled. A row without links has
+nothing left to exchange and is not passed on: it is one whole piece of the pore. A W cycle smooths
+before and after by a Chebyshev polynomial of degree 3 in the operator scaled by its diagonal, so it
+is symmetric and conjugate gradients may use it.
 
 Source: Stuben, "A review of algebraic multigrid", J Comput Appl Math 128 (2001) 281-309, section 9
-(aggregation and the rescaled Galerkin operator); recalled.
+(aggregation and the rescaled Galerkin operator); Adams et al., "Parallel multigrid smoothing:
+polynomial versus Gauss-Seidel", J Comput Phys 188 (2003) 593-610; recalled.
 """
 
 from __future__ import annotations
@@ -22,11 +26,23 @@ from numpy.typing import NDArray
 
 from scaffoldsim.solver import _aggregation, _diffusion
 from scaffoldsim.solver.coarsening import coarsen, next_level
-from scaffoldsim.solver.levels import Array, Axes, Level, Shape, blocks_of, pad, spread
+from scaffoldsim.solver.levels import Array, Axes, Level, Shape, blocks_of, pad, spread, wrap
 
 # A level may be visited again only while all visits of it stay below this share of one sweep of
-# the first coarse level: a labyrinth or a slab coarsens too slowly for a full W-cycle.
-REVISIT_SHARE = 0.6
+# the first coarse level, if it has half the rows of the one above at most, and enough of them that
+# they take longer to compute than to call.
+REVISIT_SHARE, REVISIT_RATIO, REVISIT_ROWS = 0.6, 0.5, 1000
+# The smoother damps eigenvalues of the scaled operator from SMOOTHED to 2, the largest possible.
+SMOOTHED, DEGREE = 0.5, 3
+
+
+def smoother() -> NDArray[np.float32]:
+    """Weights of the steps of a smoother: the reciprocal roots of the Chebyshev polynomial."""
+    at = np.cos(np.pi * (2 * np.arange(DEGREE) + 1) / (2 * DEGREE))
+    weights: NDArray[np.float32] = (1 / (1 + SMOOTHED / 2 + (1 - SMOOTHED / 2) * at)).astype(
+        np.float32
+    )
+    return weights
 
 
 class Multigrid:
@@ -51,12 +67,12 @@ class Multigrid:
         wrapped = [bool(p) and n > 1 for p, n in zip(periodic, pore.shape, strict=True)]
         self.periodic: Axes = (wrapped[0], wrapped[1], wrapped[2])
         self.threads, self.linked = threads, linked
-        self.kernel = _diffusion.Kernel(threads, pore.shape[0], pore.shape[2])
+        self.kernel = _diffusion.Kernel(threads, pore.shape, smoother())
         mask = pad((pore > 0).astype(np.uint8), self.periodic)
         unit = pore.dtype == bool and linked
         links = np.zeros_like(mask) if unit else None
         k = [] if unit else [np.zeros(mask.shape, np.float32) for _ in range(3)]
-        self.levels = [Level(self.shape, self.periodic, mask, k, links=links)]
+        self.levels = [Level(self.shape, self.periodic, mask, k, links=links, finest=True)]
         self._make(pore, np.ones(tuple((n + 1) // 2 for n in pore.shape[:2]), bool))
 
     @property
@@ -85,6 +101,8 @@ class Multigrid:
         elif self.linked:
             wide = pad(pore.astype(np.float64), self.periodic)
             _aggregation.conductances(wide, finest.k, self.threads)
+            for conductance in finest.k:
+                wrap(conductance, self.periodic)
         number = 0
         while self.levels[number].linked:
             fine = self.levels[number]
@@ -99,15 +117,17 @@ class Multigrid:
         self._bind()
 
     def _bind(self) -> None:
-        visits, budget = 1, 0.0
+        visits, above = 1, 0
+        budget = 0.0
         for number, level in enumerate(self.levels):
             rows = int(np.prod(level.shape)) + level.extra
             again = 1
             if number == 1:
                 budget = REVISIT_SHARE * rows
-            elif number and 2 * visits * rows <= budget:
+            elif REVISIT_ROWS < rows <= REVISIT_RATIO * above and 2 * visits * rows <= budget:
                 again, visits = 2, 2 * visits
             self.kernel.add_level(level, self.threads, again)
+            above = rows
         finest = self.levels[0]
         self.x, self.b, self.s, self.dinv = (
             column.reshape(finest.padded) for column in (finest.x, finest.b, finest.s, finest.dinv)

@@ -1,4 +1,4 @@
-"""Newton's method on the voxel equations: one multigrid cycle each, Krylov when that stalls."""
+"""Newton's method on the voxel equations; each linear problem by conjugate gradients on a cycle."""
 
 from __future__ import annotations
 
@@ -15,22 +15,20 @@ from scaffoldsim.solver.multigrid import Multigrid
 # What is left after the last correction may be this many times `tolerance` of the largest
 # concentration. A residual alone hides errors in nearly sealed pores (measured: 0.15 c0 at 1e-4).
 # At the default, 1e-4 is promised and 1.5e-5 asked: from the field of an hour before, all of whose
-# error may be slow, the estimate of what is left fell short by up to 6 (solves that missed 1e-4, of
-# 200 hard ones: 21 at 50, 1 at 25, none at 15; in open pores it costs no cycle).
+# error may be slow, an estimate of what is left can fall short.
 CORRECTION = 15.0
 # A correction this far below its limit, after one below it, passes whatever their ratio: there it
 # is rounding, not a rate of convergence.
 NEGLIGIBLE = 1e-3
-# Cycles count as stalled when PATIENCE of them do not halve the residual; chosen so that the
-# first Newton steps of a nearly zero-order sink, which reduce it slowly, are not cut off.
-PATIENCE = 5
-MAX_CYCLES, MAX_NEWTON = 80, 100
-# A linearisation serves for several cycles while the end is far: the first reduces a residual some
-# thirtyfold, each further one tenfold. A sink whose slope depends on c is worth two at most.
-MOST_AT_ONCE, MOST_CURVED = 3, 2
-# Iterations one Newton step may spend on conjugate gradients preconditioned by the cycle, then by
-# the diagonal alone, and the linear reduction it asks for.
-MAX_KRYLOV, MAX_JACOBI, KRYLOV_REDUCTION = 60, 4000, 0.03
+# A linear problem is solved by FINEST, which single precision can carry, or as well as the equation
+# resembles it; slopes are kept if it resembled it by LIKENESS. Where the two are as unlike as
+# UNLIKE one iteration is enough, in the first HASTY problems.
+FINEST, LIKENESS, UNLIKE, HASTY = 1e-5, 5e-3, 0.05, 20
+# A residual that single precision followed counts if the solve began this many tolerances away.
+FOLLOWED = 1e5
+# Iterations on a linear problem with the cycle as preconditioner, then with the diagonal alone if
+# those did not reduce it by STALLED; and linear problems.
+MAX_CYCLES, MAX_JACOBI, MAX_NEWTON, STALLED = 60, 4000, 100, 0.3
 
 
 class ConvergenceError(RuntimeError):
@@ -92,6 +90,49 @@ def _rate(ratio: float, cycles: int) -> float:
     return rate
 
 
+@dataclass
+class _Solve:
+    """Where a linear solve stands.
+
+    start, norm : norm of the residual before the first iteration, and now
+    first, last, step : largest correction of the first iteration, of the last but one (of the
+        solve before, if it is the first), of the last
+    top : largest concentration
+    negative : whether any is below zero
+    count : iterations
+    """
+
+    start: float = 0.0
+    norm: float = 0.0
+    first: float = math.inf
+    last: float = math.inf
+    step: float = math.inf
+    top: float = 0.0
+    negative: bool = False
+    count: int = 0
+
+    def begin(self, norm: float) -> None:
+        """Take up another linear problem."""
+        self.start = self.norm = norm
+        self.count = 0
+
+    def settled(self, limit: float, *, curved: bool) -> bool:
+        """Whether what is left after the last correction is below `limit`.
+
+        Slow errors hide from one sign or the other, so the slower of two rates counts, that of the
+        corrections and that of the residual. What the curvature leaves, in a pocket perhaps whose
+        residual is nothing beside the others, shows in the first correction of a new problem.
+        """
+        if self.count == 0 or (curved and self.first > limit):
+            return False
+        if self.step <= NEGLIGIBLE * limit and self.last <= limit:
+            return True
+        fell = self.norm / self.start if self.start > 0 else 0.0
+        rate = max(self.step / self.last if self.last > 0 else 0.0, fell ** (1.0 / self.count))
+        left = self.step * max(1.0, rate / (1.0 - rate)) if rate < 1.0 else math.inf
+        return left <= limit
+
+
 class Newton:
     """Drives the kernels of one hierarchy towards F(c) = 0 for the padded iterate `c`."""
 
@@ -99,160 +140,126 @@ class Newton:
         self.grid, self.c = grid, c
         self._work: list[NDArray[Any]] = []
 
-    def residual(self, equation: Equation, *, empty: bool = False) -> float:
-        """Two-norm of F(c), or of F(0) if `empty`; else also linearises, so a cycle may follow."""
-        square: float = self.grid.kernel.linearise(
+    def residual(
+        self, equation: Equation, *, slopes: bool = False, supply: bool = False
+    ) -> tuple[float, float]:
+        """Two-norms of F(c) and, if asked for, of F(0); with `slopes` it also linearises."""
+        squares: tuple[float, float] = self.grid.kernel.linearise(
             self.c,
             equation.state,
             (equation.uptake, equation.linear, equation.source, equation.before),
             equation.half_saturation,
             equation.face_k,
             equation.face_value,
-            empty,
+            slopes,
+            supply,
         )
-        return math.sqrt(square)
+        return math.sqrt(squares[0]), math.sqrt(squares[1])
 
     def solve(
-        self, equation: Equation, restart: Callable[[], None], reference: float, tolerance: float
-    ) -> tuple[float, int]:
-        """Iterate from what `restart` puts into c; returns relative residual and cycles spent."""
-        history: list[float] = []
-        restart()
-        spent, done = self._cycles(equation, reference, tolerance, history)
-        if not done:
-            if not math.isfinite(history[-1]) or history[-1] > history[0]:
-                restart()
-            spent, done = self._krylov(equation, reference, tolerance, history, spent)
-        if not done:
-            raise ConvergenceError(history, tolerance)
-        return history[-1], spent
-
-    @staticmethod
-    def _converged(
-        history: list[float],
-        step: float,
-        last: float,
-        limit: float,
-        *,
-        cycles: tuple[int, int] = (1, 1),
-        reduced: float = 0.0,
-    ) -> bool:
-        """Whether what is left after the correction `step` is below `limit`.
-
-        `cycles` made the correction `last` and this one. Slow errors hide from one sign or the
-        other, so the slower of two rates counts, that of the corrections and that of the
-        residual. `reduced` is the share of a residual at which a linear solve was broken off: as
-        much of the correction before may be left of what that solve did not touch.
-        """
-        if step <= NEGLIGIBLE * limit and last <= limit:
-            return True
-        rate = _rate(step / last, cycles[0]) if last > 0 else 0.0
-        fell = history[-1] / history[-2] if history[-2] > 0 else 0.0
-        rate = max(rate, fell ** (1.0 / cycles[1]))
-        left = step * max(1.0, rate / (1.0 - rate)) if rate < 1.0 else math.inf
-        return max(left, reduced * last) <= limit
-
-    @staticmethod
-    def _planned(distance: float, curved: bool) -> int:
-        """Cycles on the first linearisation, for a residual `distance` times the tolerance."""
-        if not 1.0 < distance < math.inf:
-            return 1
-        most = MOST_CURVED if curved else MOST_AT_ONCE
-        return min(most, max(1, int(math.log10(distance) - 0.5)))
-
-    def _cycles(
-        self, equation: Equation, reference: float, tolerance: float, history: list[float]
-    ) -> tuple[int, bool]:
-        """Cycles spent, and whether they were enough."""
-        kernel, curved = self.grid.kernel, equation.curved
-        history.append(self.residual(equation) / reference)
-        last, spent, before = math.inf, 0, 1
-        for turn in range(MAX_CYCLES):
-            if curved or turn == 0:
-                kernel.restrict_slopes()
-            cycles = self._planned(history[-1] / tolerance, curved) if turn == 0 else 1
-            kernel.cycle(cycles)
-            spent += cycles
-            step, top = kernel.update(self.c, curved)
-            history.append(self.residual(equation) / reference)
-            limit = CORRECTION * tolerance * max(top, equation.level)
-            pair = (before, cycles)
-            if history[-1] <= tolerance and self._converged(
-                history, step, last, limit, cycles=pair
-            ):
-                return spent, True
-            last, before = step, cycles
-            if not math.isfinite(history[-1]):
-                break
-            if turn + 1 >= PATIENCE and history[-1] > 0.5 * history[-1 - PATIENCE]:
-                break
-        return spent, False
-
-    def _krylov(
         self,
         equation: Equation,
-        reference: float,
+        load: Callable[[bool], None],
+        reference: float | None,
         tolerance: float,
-        history: list[float],
-        spent: int,
-    ) -> tuple[int, bool]:
-        """Iterations spent so far, and whether they were enough."""
-        kernel, curved = self.grid.kernel, equation.curved
-        last = math.inf
-        history.append(self.residual(equation) / reference)
-        for _ in range(MAX_NEWTON):
-            kernel.restrict_slopes()
-            count, reached = self._conjugate(MAX_KRYLOV, jacobi=False)
-            spent += count
-            if not reached <= KRYLOV_REDUCTION:
-                self.residual(equation)
-                count, reached = self._conjugate(MAX_JACOBI, jacobi=True)
-                spent += count
-            step, top = kernel.update(self.c, curved)
-            history.append(self.residual(equation) / reference)
-            limit = CORRECTION * tolerance * max(top, equation.level)
-            if history[-1] <= tolerance and self._converged(
-                history, step, last, limit, reduced=KRYLOV_REDUCTION
-            ):
-                return spent, True
-            last = step
-            if not math.isfinite(history[-1]):
-                break
-        return spent, False
+        *,
+        near: bool,
+    ) -> tuple[float, int]:
+        """Iterate from what `load(False)` puts into c; returns relative residual and cycles spent.
 
-    def _conjugate(self, limit: int, *, jacobi: bool) -> tuple[int, float]:
-        """Conjugate gradients on A x = b; returns iterations and the reduction reached.
-
-        b ends as the residual of x. A negative curvature or a NaN ends the loop at the last good
-        answer. Polak and Ribiere's form of the direction is exact even for a preconditioner that
-        is only nearly symmetric, as the cycle on an odd ring is.
+        That is `near` the answer, or far. The residual is relative to `reference`, by default that
+        of an empty field. Where that is zero the answer is what `load(True)` puts into c.
         """
-        grid, kernel = self.grid, self.grid.kernel
-        if not self._work:
-            self._work = [np.zeros_like(grid.x) for _ in range(3)]
-        answer, direction, image = self._work
-        answer[...] = 0.0
-        direction[...] = 0.0
-        first = now = kernel.dot(grid.b, grid.b)
-        length, before, count = 0.0, 1.0, 0
-        while count < limit and now > KRYLOV_REDUCTION**2 * first:
-            if jacobi:
-                np.multiply(grid.b, grid.dinv, out=grid.x)
-            else:
-                kernel.cycle()
-            slope = kernel.dot(grid.b, grid.x)
-            # `image` holds -A direction, hence the sign.
-            turn = length * kernel.dot(grid.x, image) / before if count else 0.0
-            direction *= np.float32(turn)
-            direction += grid.x
-            kernel.apply(direction, image)
-            curvature = -kernel.dot(direction, image)
-            if not (slope > 0 and curvature > 0):
+        kernel, curved, solve = self.grid.kernel, equation.curved, _Solve()
+        load(False)
+        norm, supply = self.residual(equation, slopes=True, supply=True)
+        reference = supply if reference is None else reference
+        if reference == 0:
+            load(True)
+        if reference == 0 or norm == 0:
+            return 0.0, 0
+        enough, history, spent, fresh = tolerance * reference, [norm], 0, True
+        remainder, turned = math.inf, math.inf
+        # What Newton's first step leaves grows with the square of the distance.
+        missed = (2.5 * norm / reference if near else UNLIKE) if curved else 0.0
+
+        def settled() -> bool:
+            limit = CORRECTION * tolerance * max(solve.top, equation.level)
+            return solve.norm <= enough and solve.settled(limit, curved=curved)
+
+        for turn in range(MAX_NEWTON):
+            if fresh:
+                kernel.restrict_slopes()
+            solve.begin(norm)
+            hasty = missed >= UNLIKE and turn < HASTY
+            # Below a third of what is enough, a curved problem needs other slopes.
+            least = enough / (3.0 * norm) if curved else 0.0
+            reduction = min(max(missed, FINEST, least), STALLED)
+            self._conjugate(solve, reduction, settled, 1 if hasty else MAX_CYCLES)
+            spent += solve.count
+            if not ((hasty and solve.count) or solve.norm <= STALLED * solve.start or settled()):
+                solve.begin(self.residual(equation)[0])
+                self._conjugate(solve, STALLED, settled, MAX_JACOBI, jacobi=True)
+                spent += solve.count
+            if curved and solve.negative:
+                kernel.clip(self.c)
+            done = settled()
+            # What the curvature leaves falls with the corrections at least.
+            bent = remainder * min(1.0, solve.first / (turned or math.inf)) if curved else 0.0
+            if done and solve.start <= FOLLOWED * enough and solve.norm + bent <= 0.5 * enough:
+                return (solve.norm + bent) / reference, spent
+            turned = solve.first
+            fresh = curved and not done and missed > LIKENESS
+            norm, _ = self.residual(equation, slopes=fresh)
+            history.append(norm)
+            if norm == 0 or (done and norm <= enough):
+                return norm / reference, spent
+            if not math.isfinite(norm):
                 break
-            length, before = kernel.dot(direction, grid.b) / curvature, slope
-            answer += np.float32(length) * direction
-            grid.b += np.float32(length) * image
-            now = kernel.dot(grid.b, grid.b)
-            count += 1
-        grid.x[...] = answer
-        return count, math.sqrt(now / first) if first > 0 else 0.0
+            # How far the equation is from its linearisation says how well to solve the next one.
+            remainder = abs(norm - solve.norm)
+            missed = remainder / solve.start if curved else 0.0
+            if missed > LIKENESS and not fresh:
+                norm, _ = self.residual(equation, slopes=True)
+                fresh = True
+        raise ConvergenceError([norm / reference for norm in history], tolerance)
+
+    def _conjugate(
+        self,
+        solve: _Solve,
+        reduction: float,
+        settled: Callable[[], bool],
+        most: int,
+        *,
+        jacobi: bool = False,
+    ) -> None:
+        """Conjugate gradients on A x = b; c takes every correction, b ends as the residual.
+
+        Ends when it is settled, reduced by `reduction`, or after `most` iterations; a negative
+        curvature or a NaN ends it at the last good answer.
+        """
+        kernel, product = self.grid.kernel, 0.0
+        precondition = kernel.divide if jacobi else kernel.cycle
+        # A cycle is worth a length of one; where one is all it takes, none need be found.
+        plain = reduction >= UNLIKE and not jacobi
+        while solve.count < most and not (
+            solve.count and (solve.norm <= reduction * solve.start or settled())
+        ):
+            before, product = product, precondition()
+            length = 1.0
+            if before > 0:
+                kernel.turn(product / before)
+            else:
+                kernel.take()
+            if not plain:
+                length = product / (kernel.curvature() or math.nan)
+            if not (product > 0 and length > 0):
+                break
+            if plain:
+                plain, product = False, 0.0
+            solve.last = solve.step
+            solve.step, solve.top, solve.negative, square = kernel.correct(self.c, length)
+            solve.norm = math.sqrt(square)
+            solve.count += 1
+            if solve.count == 1:
+                solve.first = solve.step

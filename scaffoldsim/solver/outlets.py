@@ -23,7 +23,6 @@ class Outlets:
     ----------
     grid : the hierarchy
     face_k : conductance per voxel of the faces x-, x+, y-, y+, z-, z+, or None
-    layers : relative diffusivity of the voxels at the faces
 
     Attributes
     ----------
@@ -34,10 +33,9 @@ class Outlets:
         self,
         grid: Multigrid,
         face_k: list[NDArray[np.float64] | None],
-        layers: list[NDArray[np.float64]],
     ) -> None:
         self.grid = grid
-        voxels, halves, films = [np.empty(0, np.int64)], [np.empty(0)], [np.empty(0)]
+        voxels, faces, flows = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0)]
         for face, k in enumerate(face_k):
             if k is None:
                 continue
@@ -46,11 +44,10 @@ class Outlets:
             place = [i + 1 for i in at]
             place.insert(axis, np.full(len(at[0]), grid.shape[axis] if side else 1))
             voxels.append(np.ravel_multi_index(place, grid.levels[0].padded))
-            half = 0.5 / layers[face][at]
-            halves.append(half)
-            films.append(np.maximum(1.0 / k[at] - half, 0.0))
-        self._voxels = np.concatenate(voxels)
-        self._half, self._film = np.concatenate(halves), np.concatenate(films)
+            faces.append(np.full(len(at[0]), face))
+            flows.append(k[at])
+        self._voxels, self._faces = np.concatenate(voxels), np.concatenate(faces)
+        self._flow = np.concatenate(flows)
         none = np.empty(0, np.int64), np.empty(0)
         self._open = self._restrict(np.ones(len(self._voxels), bool), *none)
         self.rows: list[Array] = [self._voxels, *self._open[0]]
@@ -58,24 +55,30 @@ class Outlets:
     def _restrict(self, free: NDArray[np.bool_], anchors: Array, links: Array) -> Any:
         """For every coarse level, rows that border on held values and what their s lacks for it.
 
-        From level to level the way to a face doubles (`_half` is the resistance of half a voxel),
-        a film on it stays; the finest s holds both. `links` of `anchors` lead to held voxels;
-        they lie inside blocks and are halved once.
+        The way to a held value gets longer from level to level, as that between two rows does; s
+        would only sum what it was. `links` of `anchors`, which lead to held voxels, are not in the
+        finest s; the conductances of faces are.
         """
-        inside, half, film = self._voxels[free], self._half[free], self._film[free]
-        rows, lacking = [], []
+        rows: Array = np.append(self._voxels[free], anchors)
+        face: Array = np.append(self._faces[free], np.full(len(anchors), 6))
+        flow: Array = np.append(self._flow[free], links)
+        held: Array = np.append(self._flow[free], np.zeros(len(links)))
+        met, lacking = [], []
         for level in self.grid.levels[:-1]:
-            inside = level.parents(inside)
-            kept = inside >= 0
-            inside, half, film = inside[kept], half[kept], film[kept]
-            owners = level.parents(anchors)
-            met, which = np.unique(np.append(inside, owners[owners >= 0]), return_inverse=True)
-            gain = 1.0 / (2.0 * half + film) - 1.0 / (half + film)
-            gain = np.append(gain, 0.5 * links[owners >= 0])
-            rows.append(met.astype(np.int32))
-            lacking.append(np.bincount(which, gain, len(met)).astype(np.float32))
-            half, anchors, links = 2.0 * half, anchors[:0], links[:0]
-        return rows, lacking
+            owner = level.parents(rows)
+            kept = owner >= 0
+            most = level.strongest(rows[kept]).astype(np.float64)
+            longer = flow[kept] / (1 + flow[kept] / (2 * most))
+            found, which = np.unique(owner[kept], return_inverse=True)
+            met.append(found.astype(np.int32))
+            gain = np.bincount(which, longer - held[kept], len(found))
+            lacking.append(gain.astype(np.float32))
+            # Ways through different faces stay apart.
+            ways, way = np.unique(7 * owner[kept] + face[kept], return_inverse=True)
+            rows, face = ways // 7, ways % 7
+            flow = np.bincount(way, longer, len(ways))
+            held = flow
+        return met, lacking
 
     def use(self, state: NDArray[np.uint8], held: NDArray[np.bool_] | None) -> None:
         """Give the coarse levels what a solve with this `state` needs (1 where c is free)."""

@@ -282,21 +282,20 @@ def test_small_and_large_units_agree():
 
 def test_stall_is_an_error_with_history(monkeypatch):
     monkeypatch.setattr("scaffoldsim.solver.newton.MAX_NEWTON", 2)
-    monkeypatch.setattr("scaffoldsim.solver.newton.MAX_CYCLES", 2)
-    monkeypatch.setattr("scaffoldsim.solver.newton.MAX_KRYLOV", 1)
+    monkeypatch.setattr("scaffoldsim.solver.newton.MAX_CYCLES", 1)
     monkeypatch.setattr("scaffoldsim.solver.newton.MAX_JACOBI", 1)
     with pytest.raises(ConvergenceError, match="relative residual") as caught:
         steady_state(GYROID, boundary=ALL_FACES, tolerance=1e-10, **UNITS, **OXYGEN)
-    assert len(caught.value.history) == 6
+    assert len(caught.value.history) == 3
     assert caught.value.history[-1] > 1e-10
 
 
-@pytest.mark.parametrize(("krylov", "most"), [(60, 9), (0, 90)])
-def test_fall_backs_find_the_same_field(monkeypatch, krylov, most):
-    """Conjugate gradients with the cycle (6 iterations measured) and the diagonal alone (68)."""
+@pytest.mark.parametrize(("cycles", "most"), [(60, 12), (0, 300)])
+def test_fall_backs_find_the_same_field(monkeypatch, cycles, most):
+    """With the cycle, and with the diagonal alone as preconditioner."""
     expected = steady_state(GYROID, boundary=ALL_FACES, tolerance=1e-8, **UNITS, **OXYGEN)
-    monkeypatch.setattr("scaffoldsim.solver.newton.MAX_CYCLES", 0)
-    monkeypatch.setattr("scaffoldsim.solver.newton.MAX_KRYLOV", krylov)
+    monkeypatch.setattr("scaffoldsim.solver.newton.MAX_CYCLES", cycles)
+    monkeypatch.setattr("scaffoldsim.solver.newton.HASTY", 0)
     found = steady_state(GYROID, boundary=ALL_FACES, tolerance=1e-8, **UNITS, **OXYGEN)
     np.testing.assert_allclose(found.value, expected.value, rtol=0, atol=1e-6)
     assert found.cycles <= most
