@@ -7,10 +7,10 @@ further level joins the rows of 2 x 2 x 2 blocks in the same way.
 Transfer is piecewise constant and the operator is Galerkin's with lengthened links: a coarse face
 gathers four fine conductances, yet its centres are twice as far apart, so in the open each is
 halved; that of a wall or a throat hardly. Were it halved from level to level, W cycles would
-correct what lies behind it in the wrong direction. Sinks are summed unscaled. A row without links has
-nothing left to exchange and is not passed on: it is one whole piece of the pore. A W cycle smooths
-before and after by a Chebyshev polynomial of degree 3 in the operator scaled by its diagonal, so it
-is symmetric and conjugate gradients may use it.
+correct what lies behind it in the wrong direction. Sinks are summed unscaled. A row without links
+has nothing left to exchange and is not passed on: it is one whole piece of the pore. A W cycle
+smooths before and after by a Chebyshev polynomial of degree 3 in the operator scaled by its
+diagonal, so it is symmetric and conjugate gradients may use it.
 
 Source: Stuben, "A review of algebraic multigrid", J Comput Appl Math 128 (2001) 281-309, section 9
 (aggregation and the rescaled Galerkin operator); Adams et al., "Parallel multigrid smoothing:
