@@ -16,7 +16,8 @@ from scaffoldsim.model.delivery import SOURCES, seed_voxels
 from scaffoldsim.model.fields import Fields
 from scaffoldsim.model.lattice import Events, Lattice
 from scaffoldsim.model.rates import CAUSES, CellType, Donor, Rates
-from scaffoldsim.model.species import problems
+from scaffoldsim.model.signals import Signals
+from scaffoldsim.model.substrate import is_gel, stiffness_felt
 from scaffoldsim.scaffold.grid import Grid
 from scaffoldsim.scaffold.scaffold import Scaffold
 
@@ -88,6 +89,12 @@ class Model(ColumnAgents):
         One column per attribute, one row per cell.
     rates : Rates
         The rules that set each cell's rates.
+    substrate : ndarray of float32
+        Per voxel, flat: stiffness that a cell there feels, Pa; 0 where it touches nothing.
+    stimulus : ndarray of float32 or None
+        Per voxel, (nx, ny, nz): mechanical stimulus; None without load.
+    delivered : int
+        Cells given, those that did not stay included.
     ledger : Ledger
         Cells born and dead.
     step_index : int
@@ -128,11 +135,12 @@ class Model(ColumnAgents):
         super().__init__(rng=self.seed)
         self.running = self.intact = True
 
-        for key, message in problems(config.fields, list(config.cell_types), config.faces):
-            raise config.error(("fields", *key), message)
         self.scaffold = _build_scaffold(config, threads)
         self.grid: Grid = self.scaffold.grid
         self.lattice = Lattice(self.grid, self.scaffold.solid, threads=threads)
+        gel = is_gel(self.scaffold)
+        if gel:
+            self.lattice.set_walls(self.scaffold.solid, gel=~self.scaffold.solid)
         self.fields = Fields(
             self.grid,
             self.scaffold.fraction,
@@ -146,11 +154,24 @@ class Model(ColumnAgents):
             config.cell_types,
             voxel=self.grid.voxel,
             donor=Donor(self.seed, config.cells.donor.spread),
-            donor_age=float(config.cells.donor.age),
-            host=config.host,
-            exposures=config.exposures,
+            signals=Signals(
+                config.host,
+                config.cells.donor,
+                config.exposures,
+                config.cells.genes,
+                autologous=config.cells.source == "autologous",
+                species=config.fields,
+            ),
             osteoconductivity=float(material.osteoconductivity) if material else 1.0,
+            gel=gel,
+            threads=self.lattice.threads,
         )
+        self.fields.secrete = lambda name, cells, basal: self.rates.secretion(
+            name, cells, self.fields, basal
+        )
+        self.substrate = stiffness_felt(self.scaffold)
+        load_ = config.mechanics.stimulus
+        self.stimulus = None if load_ is None else np.full(self.grid.shape, load_, np.float32)
         try:
             self.behaviours = [behaviour.make() for behaviour in config.behaviours]
         except ValueError as error:
@@ -170,22 +191,25 @@ class Model(ColumnAgents):
         return self.step_index * self.dt
 
     def step(self) -> None:
-        """Advance by one `dt`: fields, what cells feel, the user's rules, what cells do.
+        """Advance by one `dt`: doses due, fields, what cells feel, the user's rules, what cells do.
 
         If a field, rates or a rule fail, the state is that of the end of the last step. If
         anything later fails, `intact` is False and the state must not be kept.
         """
-        before = self.fields.state()
+        before, signals = self.fields.state(), self.rates.state()
         census = self.cells.census(len(SOURCES))
         self.intact = False
         try:
             booked = (self.step_index + 1) % _CHECK_EVERY == 0
+            self.rates.advance(self.seconds, self.seconds + self.dt)
             self.fields.advance(self.cells, self.dt, book=booked)
+            self.lattice.potential = self.rates.potential(self.fields)
             self.rates.evaluate(self)
             for behaviour in self.behaviours:
                 behaviour.apply(self, self.dt)
         except Exception:
             self.fields.load(before)
+            self.rates.load(signals)
             self.intact = True
             raise
         events = self.lattice.update(self.cells, self.dt, seed=self.seed, step=self.step_index)
@@ -230,6 +254,7 @@ class Model(ColumnAgents):
             f"cells/{name}": column for name, column in self.cells.state().items()
         }
         state |= {f"fields/{name}": value for name, value in self.fields.state().items()}
+        state |= {f"signals/{name}": value for name, value in self.rates.state().items()}
         state["step"] = np.array(self.step_index)
         state["ledger"] = np.array([self.ledger.born, *self.ledger.died.values()])
         return state
@@ -243,6 +268,7 @@ class Model(ColumnAgents):
         self.cells.load(part("cells/"))
         self.lattice.place(self.cells)
         self.fields.load(part("fields/"))
+        self.rates.load(part("signals/"))
         self.step_index = int(state["step"])
         born, *died = (int(count) for count in state["ledger"])
         self.ledger.born = born
@@ -251,20 +277,8 @@ class Model(ColumnAgents):
 
     def _deliver(self, adhesion: float) -> None:
         seeding, types = self.config.cells, self.config.cell_types
-        if seeding.type not in types:
-            raise self.config.error(
-                ("cells", "type"), f"{seeding.type!r} is none of cell_types ({', '.join(types)})"
-            )
         cell_type: CellType = types[seeding.type]
-        if cell_type.attachment is None:
-            raise self.config.error(("cells", "type"), f"{seeding.type!r} cannot be seeded")
-        for name, entry in types.items():
-            for fate in entry.fates:
-                if fate not in types:
-                    raise self.config.error(
-                        ("cell_types", name, "fates", fate),
-                        f"{fate!r} is none of cell_types ({', '.join(types)})",
-                    )
+        self.delivered = seeding.given(self.grid)
         try:
             voxels = seed_voxels(
                 seeding,
@@ -284,6 +298,8 @@ class Model(ColumnAgents):
                 voxel=voxels,
                 type=list(types).index(seeding.type),
                 origin=SOURCES.index(seeding.source),
+                genes=seeding.mask,
+                doublings=seeding.doublings(cell_type),
             )
         self.lattice.place(self.cells)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scaffoldsim.config import Config
-from scaffoldsim.model.rates import Donor
+from scaffoldsim.model.donor import Donor
 from scaffoldsim.scaffold.grid import free_memory
 
 # Measured on the quickstart (2 cores): resident memory and run time against voxels and cells, with
