@@ -17,10 +17,11 @@ cdef enum:
     CLOSED = 1
     SURFACE = 4
 
-# codes of an event, as in lattice.py: 0 none, 1 division, then deaths, then fates
+# codes of an event, as in lattice.py: 0 none, 1 division, then deaths, then fates; last a stage
 cdef enum:
     DIVISION = 1
     FIRST = 2
+    STAGE = 255
 
 # what became of a proposal
 cdef enum:
@@ -141,10 +142,11 @@ cdef int competing(
 
 cdef void draw_chunk(
     Py_ssize_t start, Py_ssize_t stop, const long long* id, const byte* type, const int* voxel,
-    const float* hop, const float* divide, const float* death, Py_ssize_t n_causes,
-    const float* fate, Py_ssize_t n_types, Py_ssize_t stride, const int* occupant,
-    Py_ssize_t n_voxels, double dt, word event_a, word event_b, word divide_a, word divide_b,
-    byte* event, double* summary,
+    const byte* stage, const float* hop, const float* divide, const float* arrest,
+    const float* death, Py_ssize_t n_causes, const float* fate, Py_ssize_t n_types,
+    Py_ssize_t stride, const int* occupant, Py_ssize_t n_voxels, double dt, int stages,
+    double haste, word event_a, word event_b, word divide_a, word divide_b, byte* event,
+    double* summary,
 ) noexcept nogil:
     cdef Py_ssize_t i
     cdef double most_hops = 0.0, most_divisions = 0.0, bad = 0.0, astray = 0.0
@@ -158,6 +160,9 @@ cdef void draw_chunk(
         code = competing(
             dt, u, death + i, n_causes, fate + i, n_types, stride, type[i], &bad
         )
+        rate = arrest[i]
+        if not (rate >= 0.0 and rate <= 1.0):
+            bad += 1
         rate = hop[i]
         if not rate >= 0.0:
             bad += 1
@@ -177,8 +182,8 @@ cdef void draw_chunk(
                     x = rate * dt
                     u = uniform(id[i], divide_a, divide_b)
                     # exp(x) - 1 <= x (1 + x) up to x = 1.79: most cells need no exponential
-                    if u < x * (1.0 + x) and u < expm1(x):
-                        code = DIVISION
+                    if u < haste * x * (1.0 + x) and u < haste * expm1(x):
+                        code = DIVISION if stage[i] >= stages - 1 else STAGE
         event[i] = <byte>code
     summary[0] = most_hops
     summary[1] = most_divisions
@@ -188,18 +193,22 @@ cdef void draw_chunk(
 
 def draw(
     Py_ssize_t n, const long long[::1] id, const byte[::1] type, const int[::1] voxel,
-    const float[::1] hop, const float[::1] divide, const float[:, ::1] death,
-    const float[:, ::1] fate, const int[::1] occupant, double dt, word event_a, word event_b,
+    const byte[::1] stage, const float[::1] hop, const float[::1] divide,
+    const float[::1] arrest, const float[:, ::1] death, const float[:, ::1] fate,
+    const int[::1] occupant, double dt, int stages, double haste, word event_a, word event_b,
     word divide_a, word divide_b, int threads, byte[::1] event, double[:, ::1] summary,
 ):
-    """Event of every cell; per chunk: greatest finite hop, divide, bad rates, cells astray."""
+    """Event of every cell; per chunk: greatest finite hop, divide, bad rates, cells astray.
+
+    A cell passes one of its `stages` with haste (exp(divide dt) - 1), and divides from the last.
+    """
     cdef Py_ssize_t chunks = summary.shape[0], c
     for c in prange(chunks, nogil=True, schedule="static", num_threads=threads):
         draw_chunk(
-            n * c // chunks, n * (c + 1) // chunks, &id[0], &type[0], &voxel[0], &hop[0],
-            &divide[0], &death[0, 0], death.shape[0], &fate[0, 0], fate.shape[0],
-            fate.shape[1], &occupant[0], occupant.shape[0], dt, event_a, event_b, divide_a,
-            divide_b, &event[0], &summary[c, 0],
+            n * c // chunks, n * (c + 1) // chunks, &id[0], &type[0], &voxel[0], &stage[0],
+            &hop[0], &divide[0], &arrest[0], &death[0, 0], death.shape[0], &fate[0, 0],
+            fate.shape[0], fate.shape[1], &occupant[0], occupant.shape[0], dt, stages, haste,
+            event_a, event_b, divide_a, divide_b, &event[0], &summary[c, 0],
         )
 
 

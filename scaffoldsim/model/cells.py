@@ -126,8 +126,12 @@ class Cells:
     age = Column(np.float32, 0.0, "s", "time since birth or delivery", output=True)
     doublings = Column(np.float32, 0.0, "-", "population doublings passed", output=True)
     clock = Column(np.float32, 0.0, "s", "time since it last divided or changed type")
+    stage = Column(np.uint8, 0, "-", "stage of the cell cycle")
     hop = Column(np.float32, 0.0, "1/s", "rate of moving to a neighbour voxel", checkpoint=False)
     divide = Column(np.float32, 0.0, "1/s", "rate of division", checkpoint=False)
+    arrest = Column(
+        np.float32, 0.0, "-", "chance to become senescent at a division", checkpoint=False
+    )
     death = Column(np.float32, 0.0, "1/s", "rate of death by cause", per="causes", checkpoint=False)
     fate = Column(np.float32, 0.0, "1/s", "rate of becoming a type", per="types", checkpoint=False)
 
