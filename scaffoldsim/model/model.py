@@ -14,7 +14,8 @@ from scaffoldsim.model.agents import ColumnAgents
 from scaffoldsim.model.cells import Cells
 from scaffoldsim.model.delivery import SOURCES, seed_voxels
 from scaffoldsim.model.fields import Fields
-from scaffoldsim.model.lattice import Events, Lattice
+from scaffoldsim.model.lattice import Lattice
+from scaffoldsim.model.ledger import InvariantError, Ledger
 from scaffoldsim.model.rates import CAUSES, CellType, Donor, Rates
 from scaffoldsim.model.species import problems
 from scaffoldsim.scaffold.grid import Grid
@@ -25,39 +26,6 @@ _CHECK_EVERY = 24
 #: share of a field's total that its budget may leave unexplained; what the solver's residual leaves
 #: is 1e-6 and less, an entry that is missing far more
 _LARGEST_GAP = 1e-4
-
-
-class InvariantError(RuntimeError):
-    """The state broke a rule that must hold at every step; the run stops."""
-
-
-class Ledger:
-    """What became of all cells: born, and dead by cause; it closes at every step.
-
-    Attributes
-    ----------
-    born : int
-    died : dict of str to int
-        By cause.
-    """
-
-    def __init__(self) -> None:
-        self.born = 0
-        self.died = dict.fromkeys(CAUSES, 0)
-
-    def book(self, events: Events, before: NDArray[np.int64], after: NDArray[np.int64]) -> None:
-        """Enter the events of a step; `before` and `after` are cells by origin and type.
-
-        Raises
-        ------
-        InvariantError
-            If the change is not explained by the events.
-        """
-        if not np.array_equal(after - before, events.balance(len(SOURCES))):
-            raise InvariantError(f"cell ledger does not close: {before} → {after}")
-        self.born += events.born
-        for cause, count in zip(CAUSES, events.died, strict=True):
-            self.died[cause] += int(count)
 
 
 class Model(ColumnAgents):
@@ -89,7 +57,7 @@ class Model(ColumnAgents):
     rates : Rates
         The rules that set each cell's rates.
     ledger : Ledger
-        Cells born and dead.
+        What became of all cells.
     step_index : int
         Steps made.
     running : bool
@@ -155,7 +123,7 @@ class Model(ColumnAgents):
             self.behaviours = [behaviour.make() for behaviour in config.behaviours]
         except ValueError as error:
             raise config.error(("behaviours",), str(error)) from error
-        self.ledger = Ledger()
+        self.ledger = Ledger(CAUSES, self.cells.types, SOURCES)
         self._deliver(float(material.adhesion) if material else 1.0)
         self.datacollector = mesa.DataCollector(model_reporters=_reporters(self.cells.types))
 
@@ -176,7 +144,6 @@ class Model(ColumnAgents):
         anything later fails, `intact` is False and the state must not be kept.
         """
         before = self.fields.state()
-        census = self.cells.census(len(SOURCES))
         self.intact = False
         try:
             booked = (self.step_index + 1) % _CHECK_EVERY == 0
@@ -189,7 +156,7 @@ class Model(ColumnAgents):
             self.intact = True
             raise
         events = self.lattice.update(self.cells, self.dt, seed=self.seed, step=self.step_index)
-        self.ledger.book(events, census, self.cells.census(len(SOURCES)))
+        self.ledger.book(events, self.cells.census(len(SOURCES)))
         self.step_index += 1
         if self.step_index % _CHECK_EVERY == 0:
             self.check()
@@ -231,7 +198,7 @@ class Model(ColumnAgents):
         }
         state |= {f"fields/{name}": value for name, value in self.fields.state().items()}
         state["step"] = np.array(self.step_index)
-        state["ledger"] = np.array([self.ledger.born, *self.ledger.died.values()])
+        state |= {f"ledger/{name}": entry for name, entry in self.ledger.state().items()}
         return state
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -244,9 +211,8 @@ class Model(ColumnAgents):
         self.lattice.place(self.cells)
         self.fields.load(part("fields/"))
         self.step_index = int(state["step"])
-        born, *died = (int(count) for count in state["ledger"])
-        self.ledger.born = born
-        self.ledger.died = dict(zip(CAUSES, died, strict=True))
+        self.ledger.load(part("ledger/"))
+        self.ledger.close(self.cells.census(len(SOURCES)))
         self.running = self.step_index < self.config.steps
 
     def _deliver(self, adhesion: float) -> None:
@@ -278,13 +244,12 @@ class Model(ColumnAgents):
         except ValueError as error:
             key = "number" if seeding.number is not None else "density"
             raise self.config.error(("cells", key), str(error)) from error
+        type_, origin = list(types).index(seeding.type), SOURCES.index(seeding.source)
         if voxels.size:
-            self.cells.append(
-                voxels.size,
-                voxel=voxels,
-                type=list(types).index(seeding.type),
-                origin=SOURCES.index(seeding.source),
-            )
+            self.cells.append(voxels.size, voxel=voxels, type=type_, origin=origin)
+        self.ledger.deliver(
+            type=type_, origin=origin, given=seeding.given(self.grid), stayed=voxels.size
+        )
         self.lattice.place(self.cells)
 
 
