@@ -33,7 +33,7 @@ __all__ = ["Events", "Lattice"]
 EMPTY, CLOSED = -1, -2
 
 # bits of a voxel's flags, as in _lattice.pyx
-NO_ENTRY, SOLID, SURFACE = 1, 2, 4
+NO_ENTRY, SOLID, SURFACE, INNER, TAKEN = 1, 2, 4, 8, 16
 
 # codes of an event, as in _lattice.pyx
 DIVISION, FIRST, STAGE = 1, 2, 255
@@ -202,6 +202,9 @@ class Lattice:
         if gel is not None:
             near |= require_mask(gel, "gel", self.grid.shape)
         flags = closed * np.uint8(NO_ENTRY) + wall * np.uint8(SOLID) + near * np.uint8(SURFACE)
+        # two voxels or more from every face, the neighbours of neighbours need no care
+        flags[2:-2, 2:-2, 2:-2] |= np.uint8(INNER)
+        flags |= occupied * np.uint8(TAKEN)
         self._flags[:] = flags.ravel()
         self._n_free = int(wall.size - np.count_nonzero(wall))
         free = ~occupied.ravel()
@@ -262,6 +265,8 @@ class Lattice:
         occupant[cells.voxel] = np.arange(cells.n, dtype=np.int32)
         require_one_each(cells, occupant, self.grid.shape)
         self.occupant[:] = occupant
+        self._flags &= np.uint8(~TAKEN & 255)
+        self._flags[cells.voxel] |= np.uint8(TAKEN)
         self._link(cells)
 
     def update(self, cells: Cells, dt: float, *, seed: int, step: int) -> Events:
@@ -406,6 +411,7 @@ class Lattice:
         records["cause"] = event[rows] - FIRST
         voxel = records["voxel"]
         self.occupant[voxel] = self._vacant(voxel)
+        self._flags[voxel] ^= np.uint8(TAKEN)
         source, target = cells.drop(rows)
         event[target] = event[source]
         self.occupant[cells.voxel[target]] = target
@@ -467,6 +473,7 @@ class Lattice:
             mothers.size, voxel=want[mothers], parent=cells.id[mothers], **inherited
         )
         self.occupant[cells.voxel[rows]] = rows
+        self._flags[cells.voxel[rows]] |= np.uint8(TAKEN)
         records = record(BIRTH, cells, rows)
         if self.senescent is None:
             return records, np.zeros(0, FATE)
