@@ -7,7 +7,7 @@ same for any number of threads.
 """
 
 from cython.parallel cimport prange
-from libc.math cimport exp, expm1, isinf
+from libc.math cimport INFINITY, exp, expm1, isinf
 
 ctypedef unsigned long long word
 ctypedef unsigned char byte
@@ -16,11 +16,22 @@ ctypedef unsigned char byte
 cdef enum:
     CLOSED = 1
     SURFACE = 4
+    INNER = 8
+    TAKEN = 16
 
-# codes of an event, as in lattice.py: 0 none, 1 division, then deaths, then fates
+# cells looked at together: what a few of them go on with is found without a branch to mispredict
+cdef enum:
+    BLOCK = 256
+
+# parts that threads take in turn; each writes its own cells, so their order changes nothing
+cdef enum:
+    CHUNKS = 64
+
+# codes of an event, as in lattice.py: 0 none, 1 division, then deaths, then fates; last a stage
 cdef enum:
     DIVISION = 1
     FIRST = 2
+    STAGE = 255
 
 # what became of a proposal
 cdef enum:
@@ -35,6 +46,16 @@ cdef struct Box:
     bint wrap_x
     bint wrap_y
     bint wrap_z
+
+# What surrounds the cells; no potential is a null pointer. A byte of flags says all that a cell
+# that looks around needs, so that the planes it looks at stay in the cache.
+cdef struct Tissue:
+    const int* occupant
+    const byte* flags
+    const float* potential
+    bint guidance
+    double open_grip
+    Box box
 
 
 cdef inline word mix(word z) noexcept nogil:
@@ -67,45 +88,18 @@ cdef inline void neighbours(int v, const Box* box, int* out) noexcept nogil:
     out[5] = v + 1 if z < box.nz - 1 else (v - box.nz + 1 if box.wrap_z else -1)
 
 
-cdef inline bint inside(int v, int margin, const Box* box) noexcept nogil:
-    """Whether a voxel is that many voxels or more away from every face."""
-    cdef int z = v % box.nz
-    cdef int t = v / box.nz
-    cdef int y = t % box.ny
-    cdef int x = t / box.ny
-    return (
-        margin <= x < box.nx - margin and margin <= y < box.ny - margin
-        and margin <= z < box.nz - margin
-    )
-
-
 # ---------------------------------------------------------------------------------- events
 
 
 cdef int competing(
     double dt, double u, const float* death, Py_ssize_t n_causes, const float* fate,
-    Py_ssize_t n_types, Py_ssize_t stride, int own, double* bad,
+    Py_ssize_t n_types, Py_ssize_t stride, int own, double total,
 ) noexcept nogil:
-    """Code of the competing hazard that strikes in dt, or 0; a bad rate is counted."""
+    """Code of the competing hazard, of `total` rate, that strikes in dt, or 0."""
     cdef Py_ssize_t k
-    cdef double total = 0.0, rate, p, r, passed = 0.0
+    cdef double rate, p, r, passed = 0.0
     cdef int chosen = 0
-    cdef bint now
-    for k in range(n_causes):
-        rate = death[k * stride]
-        if not rate >= 0.0:
-            bad[0] += 1
-        total += rate
-    for k in range(n_types):
-        rate = fate[k * stride]
-        if not rate >= 0.0:
-            bad[0] += 1
-        if k != own:
-            total += rate
-    # 1 - exp(-x) <= x: most cells need no exponential
-    if not total > 0.0 or u >= total * dt:
-        return 0
-    now = isinf(total)
+    cdef bint now = isinf(total)
     if now:
         r = 0.0
         for k in range(n_causes):
@@ -139,124 +133,198 @@ cdef int competing(
     return chosen
 
 
+cdef inline void greatest_finite(
+    int n, const float* rate, float* most, int* bad
+) noexcept nogil:
+    """Of n rates, each in a lane of its own; counts those that are negative or NaN."""
+    cdef int j
+    cdef float top = most[0], r
+    cdef int wrong = 0
+    for j in range(n):
+        r = rate[j]
+        wrong += not r >= 0.0
+        top = r if r > top and r < INFINITY else top
+    most[0] = top
+    bad[0] += wrong
+
+
+cdef void draw_block(
+    Py_ssize_t i, int n, const long long* id, const byte* type, const int* voxel,
+    const byte* stage, const float* divide, const float* arrest, const float* death,
+    Py_ssize_t n_causes, const float* fate, Py_ssize_t n_types, Py_ssize_t stride,
+    const int* occupant, Py_ssize_t n_voxels, double dt, int stages, double haste,
+    word event_a, word event_b, word divide_a, word divide_b, byte* event, int* bad, int* astray,
+) noexcept nogil:
+    """`draw` of the n <= BLOCK cells from i on; whoever has no event is passed over in rows."""
+    cdef double total[BLOCK]
+    cdef int some[BLOCK]
+    cdef const float* rate
+    cdef Py_ssize_t k
+    cdef int j, m, wrong, v, found = 0
+    cdef double u, x
+    cdef float r
+    for j in range(n):
+        total[j] = 0.0
+        event[i + j] = 0
+    wrong = 0
+    for k in range(n_causes):
+        rate = death + k * stride + i
+        for j in range(n):
+            wrong += not rate[j] >= 0.0
+            total[j] += rate[j]
+    for k in range(n_types):
+        rate = fate + k * stride + i
+        for j in range(n):
+            wrong += not rate[j] >= 0.0
+            # to become what it is, is no event
+            total[j] += 0.0 if type[i + j] == k else rate[j]
+    for j in range(n):
+        r = arrest[i + j]
+        wrong += not (r >= 0.0 and r <= 1.0)
+    bad[0] += wrong
+    wrong = 0
+    for j in range(n):
+        v = voxel[i + j]
+        wrong += v < 0 or v >= n_voxels or occupant[v] != i + j
+    astray[0] += wrong
+    # 1 - exp(-x) <= x: most cells need no exponential
+    for j in range(n):
+        u = uniform(id[i + j], event_a, event_b)
+        some[found] = j
+        found += u < total[j] * dt
+    for m in range(found):
+        j = some[m]
+        u = uniform(id[i + j], event_a, event_b)
+        event[i + j] = <byte>competing(
+            dt, u, death + i + j, n_causes, fate + i + j, n_types, stride, type[i + j], total[j]
+        )
+    # haste (exp(x) - 1) <= haste x (1 + x) up to x = 1.79
+    found = 0
+    for j in range(n):
+        x = divide[i + j] * dt
+        u = uniform(id[i + j], divide_a, divide_b)
+        some[found] = j
+        found += u < haste * x * (1.0 + x)
+    for m in range(found):
+        j = some[m]
+        if event[i + j] != 0:
+            continue
+        if isinf(divide[i + j]):
+            event[i + j] = DIVISION
+        elif uniform(id[i + j], divide_a, divide_b) < haste * expm1(divide[i + j] * dt):
+            event[i + j] = DIVISION if stage[i + j] >= stages - 1 else STAGE
+
+
 cdef void draw_chunk(
     Py_ssize_t start, Py_ssize_t stop, const long long* id, const byte* type, const int* voxel,
-    const float* hop, const float* divide, const float* death, Py_ssize_t n_causes,
-    const float* fate, Py_ssize_t n_types, Py_ssize_t stride, const int* occupant,
-    Py_ssize_t n_voxels, double dt, word event_a, word event_b, word divide_a, word divide_b,
-    byte* event, double* summary,
+    const byte* stage, const float* hop, const float* divide, const float* arrest,
+    const float* death, Py_ssize_t n_causes, const float* fate, Py_ssize_t n_types,
+    Py_ssize_t stride, const int* occupant, Py_ssize_t n_voxels, double dt, int stages,
+    double haste, word event_a, word event_b, word divide_a, word divide_b, byte* event,
+    double* summary,
 ) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef double most_hops = 0.0, most_divisions = 0.0, bad = 0.0, astray = 0.0
-    cdef double rate, x, u
-    cdef int code, v
-    for i in range(start, stop):
-        v = voxel[i]
-        if v < 0 or v >= n_voxels or occupant[v] != i:
-            astray += 1
-        u = uniform(id[i], event_a, event_b)
-        code = competing(
-            dt, u, death + i, n_causes, fate + i, n_types, stride, type[i], &bad
+    cdef Py_ssize_t i = start
+    cdef float most_hops = 0.0, most_divisions = 0.0
+    cdef double all_bad = 0.0, all_astray = 0.0
+    cdef int n, bad, astray
+    while i < stop:
+        n = <int>min(<Py_ssize_t>BLOCK, stop - i)
+        bad = astray = 0
+        greatest_finite(n, hop + i, &most_hops, &bad)
+        greatest_finite(n, divide + i, &most_divisions, &bad)
+        draw_block(
+            i, n, id, type, voxel, stage, divide, arrest, death, n_causes, fate, n_types, stride,
+            occupant, n_voxels, dt, stages, haste, event_a, event_b, divide_a, divide_b, event,
+            &bad, &astray,
         )
-        rate = hop[i]
-        if not rate >= 0.0:
-            bad += 1
-        elif rate > most_hops and not isinf(rate):
-            most_hops = rate
-        rate = divide[i]
-        if not rate >= 0.0:
-            bad += 1
-        elif rate > 0.0:
-            if isinf(rate):
-                if code == 0:
-                    code = DIVISION
-            else:
-                if rate > most_divisions:
-                    most_divisions = rate
-                if code == 0:
-                    x = rate * dt
-                    u = uniform(id[i], divide_a, divide_b)
-                    # exp(x) - 1 <= x (1 + x) up to x = 1.79: most cells need no exponential
-                    if u < x * (1.0 + x) and u < expm1(x):
-                        code = DIVISION
-        event[i] = <byte>code
+        all_bad += bad
+        all_astray += astray
+        i += n
     summary[0] = most_hops
     summary[1] = most_divisions
-    summary[2] = bad
-    summary[3] = astray
+    summary[2] = all_bad
+    summary[3] = all_astray
 
 
 def draw(
     Py_ssize_t n, const long long[::1] id, const byte[::1] type, const int[::1] voxel,
-    const float[::1] hop, const float[::1] divide, const float[:, ::1] death,
-    const float[:, ::1] fate, const int[::1] occupant, double dt, word event_a, word event_b,
+    const byte[::1] stage, const float[::1] hop, const float[::1] divide,
+    const float[::1] arrest, const float[:, ::1] death, const float[:, ::1] fate,
+    const int[::1] occupant, double dt, int stages, double haste, word event_a, word event_b,
     word divide_a, word divide_b, int threads, byte[::1] event, double[:, ::1] summary,
 ):
-    """Event of every cell; per chunk: greatest finite hop, divide, bad rates, cells astray."""
+    """Event of every cell; per chunk: greatest finite hop, divide, bad rates, cells astray.
+
+    A cell passes one of its `stages` with haste (exp(divide dt) - 1), and divides from the last.
+    """
     cdef Py_ssize_t chunks = summary.shape[0], c
-    for c in prange(chunks, nogil=True, schedule="static", num_threads=threads):
+    for c in prange(chunks, nogil=True, schedule="dynamic", num_threads=threads):
         draw_chunk(
-            n * c // chunks, n * (c + 1) // chunks, &id[0], &type[0], &voxel[0], &hop[0],
-            &divide[0], &death[0, 0], death.shape[0], &fate[0, 0], fate.shape[0],
-            fate.shape[1], &occupant[0], occupant.shape[0], dt, event_a, event_b, divide_a,
-            divide_b, &event[0], &summary[c, 0],
+            n * c // chunks, n * (c + 1) // chunks, &id[0], &type[0], &voxel[0], &stage[0],
+            &hop[0], &divide[0], &arrest[0], &death[0, 0], death.shape[0], &fate[0, 0],
+            fate.shape[0], fate.shape[1], &occupant[0], occupant.shape[0], dt, stages, haste,
+            event_a, event_b, divide_a, divide_b, &event[0], &summary[c, 0],
         )
 
 
 # -------------------------------------------------------------------------------- movement
 
 
-cdef inline double grip(
-    int target, int mover, const int* occupant, const byte* flags, double open_grip,
-    const Box* box,
-) noexcept nogil:
-    """1 next to a surface or to a cell other than the mover, else the grip of open fluid."""
+cdef inline double grip(int target, int v, const Tissue* tissue) noexcept nogil:
+    """1 next to a surface or to a cell other than the one at v, else the grip of open fluid."""
     cdef int around[6]
     cdef int d
-    if flags[target] & SURFACE:
+    if tissue.flags[target] & SURFACE:
         return 1.0
-    neighbours(target, box, around)
+    neighbours(target, &tissue.box, around)
     for d in range(6):
-        if around[d] >= 0 and occupant[around[d]] >= 0 and occupant[around[d]] != mover:
+        if around[d] >= 0 and around[d] != v and tissue.flags[around[d]] & TAKEN:
             return 1.0
-    return open_grip
+    return tissue.open_grip
 
 
-cdef inline int choose_inside(
-    int v, double r, const int* occupant, const byte* flags, double open_grip, int plane, int line,
-) noexcept nogil:
-    """`choose` with guidance and no bias, two voxels or more away from every face.
+cdef inline int choose_inside(int v, double r, const Tissue* tissue) noexcept nogil:
+    """`choose` with guidance, two voxels or more away from every face.
 
     The same answer without branches to mispredict: twice as fast; -2 where rounding needs care.
     """
     cdef int step[6]
-    cdef int taken
-    cdef int grips[6]
+    cdef int near[6]
     cdef double passed[6]
+    cdef double weight[6]
     cdef double total = 0.0
-    cdef const int* here = occupant + v
-    cdef int d, e, f, picked = 0
-    cdef byte flag
+    cdef const byte* flags = tissue.flags + v
+    cdef const float* potential
+    cdef int plane = tissue.box.ny * tissue.box.nz, line = tissue.box.nz
+    cdef int d, e, f, flag, grips, picked = 0
     step[0], step[1], step[2], step[3], step[4], step[5] = -plane, plane, -line, line, -1, 1
     for d in range(6):
         # straight on
-        grips[d] = here[2 * step[d]] >= 0
+        near[d] = flags[2 * step[d]]
     # the twelve voxels across an edge lie next to two targets each
     for d in range(4):
         for e in range(2):
             f = (d // 2 + 1) * 2 + e
-            taken = here[step[d] + step[f]] >= 0
-            grips[d] |= taken
-            grips[f] |= taken
+            flag = flags[step[d] + step[f]]
+            near[d] |= flag
+            near[f] |= flag
     for d in range(2):
         for f in range(4, 6):
-            taken = here[step[d] + step[f]] >= 0
-            grips[d] |= taken
-            grips[f] |= taken
+            flag = flags[step[d] + step[f]]
+            near[d] |= flag
+            near[f] |= flag
     for d in range(6):
-        flag = flags[v + step[d]]
-        grips[d] |= (flag & SURFACE) != 0
-        total += ((flag & CLOSED) == 0) * (grips[d] + (1 - grips[d]) * open_grip)
+        flag = flags[step[d]]
+        grips = ((near[d] & TAKEN) | (flag & SURFACE)) != 0
+        weight[d] = ((flag & CLOSED) == 0) * (grips + (1 - grips) * tissue.open_grip)
+    if tissue.potential != NULL:
+        potential = tissue.potential + v
+        for d in range(6):
+            # what the potential is in walls is nobody's business
+            if weight[d] > 0.0:
+                weight[d] *= exp(0.5 * (<double>potential[step[d]] - <double>potential[0]))
+    for d in range(6):
+        total += weight[d]
         passed[d] = total
     if not total > 0.0:
         return -1
@@ -266,33 +334,31 @@ cdef inline int choose_inside(
     return v + step[picked] if picked < 6 else -2
 
 
-cdef int choose(
-    int v, int row, double r, const int* occupant, const byte* flags, bint guidance,
-    double open_grip, bint biased, const float* potential, const Box* box,
-) noexcept nogil:
+cdef int choose(int v, double r, const Tissue* tissue) noexcept nogil:
     """The neighbour voxel that r in [0, 1) picks by weight; -1 for none or a wall."""
     cdef int around[6]
     cdef double weight[6]
     cdef double total = 0.0, passed = 0.0
     cdef int d, j, picked = -1
-    if guidance and not biased and inside(v, 2, box):
-        picked = choose_inside(
-            v, r, occupant, flags, open_grip, box.ny * box.nz, box.nz
-        )
+    cdef bint guidance = tissue.guidance, biased = tissue.potential != NULL
+    if guidance and tissue.flags[v] & INNER:
+        picked = choose_inside(v, r, tissue)
         if picked != -2:
             return picked
         picked = -1
-    neighbours(v, box, around)
+    neighbours(v, &tissue.box, around)
     if not guidance and not biased:
         return around[<int>(6.0 * r)]
     for d in range(6):
         j = around[d]
-        if j < 0 or flags[j] & CLOSED:
+        if j < 0 or tissue.flags[j] & CLOSED:
             weight[d] = 0.0 if guidance else 1.0
         else:
-            weight[d] = grip(j, row, occupant, flags, open_grip, box) if guidance else 1.0
+            weight[d] = grip(j, v, tissue) if guidance else 1.0
             if biased:
-                weight[d] *= exp(0.5 * (<double>potential[j] - <double>potential[v]))
+                weight[d] *= exp(
+                    0.5 * (<double>tissue.potential[j] - <double>tissue.potential[v])
+                )
         total += weight[d]
     if not total > 0.0:
         return -1
@@ -315,54 +381,117 @@ cdef inline double chance(double rate, byte code, double delta, bint first) noex
     return rate * delta
 
 
-cdef inline int wanted(
-    Py_ssize_t i, const long long* id, const int* voxel, const float* hop, const byte* event,
-    bint first, double delta, word a, word b, const int* occupant, const byte* flags,
-    bint guidance, double open_grip, bint biased, const float* potential, const Box* box,
+cdef void propose(
+    Py_ssize_t start, Py_ssize_t stop, const long long* id, const int* voxel, const float* hop,
+    const byte* event, bint first, double delta, word a, word b, const Tissue* tissue,
+    int* want, byte* outcome,
 ) noexcept nogil:
-    """The empty voxel that cell i wants, -1 for none."""
-    cdef double p = chance(hop[i], event[i] if first else 0, delta, first)
-    cdef double u = uniform(id[i], a, b)
-    cdef int target
-    if u >= p:
-        return -1
-    # given that it moves, u / p is uniform again
-    target = choose(
-        voxel[i], <int>i, u / p, occupant, flags, guidance, open_grip, biased, potential, box
-    )
-    return target if target >= 0 and occupant[target] == -1 else -1
+    """The empty voxel that each cell wants, -1 for none."""
+    cdef int mover[BLOCK]
+    cdef double part[BLOCK]
+    cdef Py_ssize_t i = start
+    cdef int j, n, m, found, target
+    cdef double p, u
+    while i < stop:
+        n = <int>min(<Py_ssize_t>BLOCK, stop - i)
+        found = 0
+        for j in range(n):
+            p = chance(hop[i + j], event[i + j] if first else 0, delta, first)
+            u = uniform(id[i + j], a, b)
+            mover[found] = j
+            # given that it moves, u / p is uniform again
+            part[found] = u / p
+            found += u < p
+            want[i + j] = -1
+            outcome[i + j] = LOST
+        for m in range(found):
+            j = mover[m]
+            target = choose(voxel[i + j], part[m], tissue)
+            if target >= 0 and not tissue.flags[target] & (CLOSED | TAKEN):
+                want[i + j] = target
+        i += n
 
 
 cdef inline byte contest(
     Py_ssize_t i, const long long* id, const int* want, const byte* event, bint first,
-    word a, word b, const int* occupant, const Box* box,
+    word a, word b, const Tissue* tissue,
 ) noexcept nogil:
     """What becomes of cell i's proposal: rivals can only stand around the voxel it wants."""
     cdef int around[6]
     cdef int d, rival, target = want[i]
     cdef bint divides = first and event[i] == DIVISION
     cdef bint other
-    cdef word mine = bits(id[i], a, b)
-    neighbours(target, box, around)
+    neighbours(target, &tissue.box, around)
     for d in range(6):
-        if around[d] < 0:
+        if around[d] < 0 or not tissue.flags[around[d]] & TAKEN:
             continue
-        rival = occupant[around[d]]
-        if rival < 0 or rival == i or want[rival] != target:
+        rival = tissue.occupant[around[d]]
+        if rival == i or want[rival] != target:
             continue
         other = first and event[rival] == DIVISION
         if other != divides:
             if other:
                 return LOST
-        elif bits(id[rival], a, b) < mine:
+        elif bits(id[rival], a, b) < bits(id[i], a, b):
             return LOST
     return BORN if divides else MOVED
+
+
+cdef void resolve(
+    Py_ssize_t start, Py_ssize_t stop, const long long* id, const int* want, const byte* event,
+    bint first, word a, word b, const Tissue* tissue, byte* outcome,
+) noexcept nogil:
+    """What becomes of each proposal."""
+    cdef int some[BLOCK]
+    cdef Py_ssize_t i = start
+    cdef int j, n, m, found
+    while i < stop:
+        n = <int>min(<Py_ssize_t>BLOCK, stop - i)
+        found = 0
+        for j in range(n):
+            some[found] = j
+            found += want[i + j] >= 0
+        for m in range(found):
+            j = some[m]
+            outcome[i + j] = contest(i + j, id, want, event, first, a, b, tissue)
+        i += n
+
+
+cdef Py_ssize_t commit(
+    Py_ssize_t start, Py_ssize_t stop, const int* want, const byte* outcome, byte* flags,
+    int* voxel, int* occupant,
+) noexcept nogil:
+    """Move who won; returns how many.
+
+    Every voxel wanted was empty and has one winner, so no two threads touch the same voxel.
+    """
+    cdef int some[BLOCK]
+    cdef Py_ssize_t i = start, hops = 0
+    cdef int j, n, m, v, found
+    while i < stop:
+        n = <int>min(<Py_ssize_t>BLOCK, stop - i)
+        found = 0
+        for j in range(n):
+            some[found] = j
+            found += outcome[i + j] == MOVED
+        for m in range(found):
+            j = some[m]
+            v = voxel[i + j]
+            occupant[v] = -2 if flags[v] & CLOSED else -1
+            flags[v] &= 255 - TAKEN
+            v = want[i + j]
+            occupant[v] = <int>(i + j)
+            flags[v] |= TAKEN
+            voxel[i + j] = v
+        hops += found
+        i += n
+    return hops
 
 
 def substep(
     Py_ssize_t n, const long long[::1] id, int[::1] voxel, const float[::1] hop,
     const byte[::1] event, bint first, double delta, word target_a, word target_b,
-    word rank_a, word rank_b, int[::1] occupant, const byte[::1] flags, bint guidance,
+    word rank_a, word rank_b, int[::1] occupant, byte[::1] flags, bint guidance,
     double open_grip, bint biased, const float[::1] potential, int nx, int ny, int nz,
     bint wrap_x, bint wrap_y, bint wrap_z, int threads, int[::1] want, byte[::1] outcome,
 ):
@@ -370,28 +499,29 @@ def substep(
 
     Daughters are left to the caller: ``outcome`` is 2 where ``want`` is a daughter's voxel.
     """
-    cdef Box box
-    cdef Py_ssize_t i, hops = 0
-    box.nx, box.ny, box.nz = nx, ny, nz
-    box.wrap_x, box.wrap_y, box.wrap_z = wrap_x, wrap_y, wrap_z
-    for i in prange(n, nogil=True, schedule="static", num_threads=threads):
-        want[i] = wanted(
-            i, &id[0], &voxel[0], &hop[0], &event[0], first, delta, target_a, target_b,
-            &occupant[0], &flags[0], guidance, open_grip, biased, &potential[0], &box,
+    cdef Tissue tissue
+    cdef Py_ssize_t hops = 0
+    cdef int c
+    tissue.box.nx, tissue.box.ny, tissue.box.nz = nx, ny, nz
+    tissue.box.wrap_x, tissue.box.wrap_y, tissue.box.wrap_z = wrap_x, wrap_y, wrap_z
+    tissue.occupant, tissue.flags = &occupant[0], &flags[0]
+    tissue.potential = &potential[0] if biased else NULL
+    tissue.guidance, tissue.open_grip = guidance, open_grip
+    for c in prange(CHUNKS, nogil=True, schedule="dynamic", num_threads=threads):
+        propose(
+            n * c // CHUNKS, n * (c + 1) // CHUNKS, &id[0], &voxel[0], &hop[0], &event[0], first,
+            delta, target_a, target_b, &tissue, &want[0], &outcome[0],
         )
-    for i in prange(n, nogil=True, schedule="static", num_threads=threads):
-        outcome[i] = LOST
-        if want[i] >= 0:
-            outcome[i] = contest(
-                i, &id[0], &want[0], &event[0], first, rank_a, rank_b, &occupant[0], &box
-            )
-    # every voxel wanted was empty and has one winner, so no two threads touch the same voxel
-    for i in prange(n, nogil=True, schedule="static", num_threads=threads):
-        if outcome[i] == MOVED:
-            occupant[voxel[i]] = -2 if flags[voxel[i]] & CLOSED else -1
-            occupant[want[i]] = <int>i
-            voxel[i] = want[i]
-            hops += 1
+    for c in prange(CHUNKS, nogil=True, schedule="dynamic", num_threads=threads):
+        resolve(
+            n * c // CHUNKS, n * (c + 1) // CHUNKS, &id[0], &want[0], &event[0], first, rank_a,
+            rank_b, &tissue, &outcome[0],
+        )
+    for c in prange(CHUNKS, nogil=True, schedule="dynamic", num_threads=threads):
+        hops += commit(
+            n * c // CHUNKS, n * (c + 1) // CHUNKS, &want[0], &outcome[0], &flags[0], &voxel[0],
+            &occupant[0],
+        )
     return hops
 
 

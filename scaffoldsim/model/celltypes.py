@@ -1,6 +1,6 @@
 """What a type of cell does, and how fast: one file in ``configs/cells/`` each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -9,10 +9,11 @@ from pydantic import Field
 
 from scaffoldsim.config import Entry, Parameter, Section, Unit
 from scaffoldsim.model.factors import CELL_EVENTS
+from scaffoldsim.model.ledger import LEFT
 from scaffoldsim.tree import Path_
 
 #: why a cell dies, in the order of the death columns
-CAUSES = ("basal", "ischaemic", "lifespan")
+CAUSES = ("basal", "ischaemic", "lifespan", LEFT)
 
 _Rate = Annotated[Parameter, Unit("1/s", ge=0, le=1, show="1/h")]
 _Time = Annotated[Parameter, Unit("s", ge=60, le=1e12, show="h")]
@@ -247,6 +248,19 @@ class CellType(Entry):
         """Yield senescence of a cell that does not divide."""
         if self.senescence is not None and self.proliferation is None:
             yield ("senescence",), "acts at a division, and this cell does not divide; leave it out"
+
+
+def stages_of(types: Mapping[str, CellType]) -> int:
+    """Return the stages of the cell cycle of all types; 1 if division is memoryless."""
+    return max((t.proliferation.shape for t in types.values() if t.proliferation), default=1)
+
+
+def senescent_of(types: Mapping[str, CellType]) -> int | None:
+    """Return the index of the type that arrested cells become; None if none does."""
+    for each in types.values():
+        if each.senescence is not None:
+            return list(types).index(each.senescence.type)
+    return None
 
 
 def rise(concentration: Any, half_maximal: float) -> Any:

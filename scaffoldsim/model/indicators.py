@@ -93,8 +93,8 @@ def row(model: "Model") -> dict[str, Any]:
     values["cells_dead"] = sum(ledger.died.values())
     values["cells_graft"] = n
     values["cells_born"] = ledger.born
-    values["cells_delivered"] = model.delivered
-    values["cells_left"] = model.delivered + ledger.born - values["cells_dead"] - n
+    values["cells_delivered"] = ledger.delivered
+    values["cells_left"] = ledger.left
     for cause, count in ledger.died.items():
         values[f"dead_{cause}"] = count
     values["scaffold_fraction"] = float(model.scaffold.fraction.mean(dtype=np.float64))

@@ -15,11 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from scaffoldsim.model import _lattice, counter
 from scaffoldsim.model.checks import (
     name_bad_rate,
+    require_mask,
     require_one_each,
     require_places,
     require_short_step,
+    require_type,
 )
-from scaffoldsim.model.events import BIRTH, DEATH, FATE, Events
+from scaffoldsim.model.events import BIRTH, DEATH, FATE, Events, become, record
 from scaffoldsim.solver.inputs import cores
 
 if TYPE_CHECKING:
@@ -31,16 +33,19 @@ __all__ = ["Events", "Lattice"]
 EMPTY, CLOSED = -1, -2
 
 # bits of a voxel's flags, as in _lattice.pyx
-NO_ENTRY, SOLID, SURFACE = 1, 2, 4
+NO_ENTRY, SOLID, SURFACE, INNER, TAKEN = 1, 2, 4, 8, 16
 
 # codes of an event, as in _lattice.pyx
-DIVISION, FIRST = 1, 2
+DIVISION, FIRST, STAGE = 1, 2, 255
 
 #: Greatest chance of a hop per sub-step; above it, lost conflicts slow diffusion (docs/theory.md).
 LARGEST_HOP = 0.3
 
 #: Greatest product of division rate and step; above it, a cell would need two divisions.
 LARGEST_DIVISION = 0.1
+
+#: Stages of the cell cycle fit into a byte.
+MOST_STAGES = 250
 
 #: More sub-steps than this are taken for a mistaken rate (assumed: 250 times the usual 4).
 MOST_SUBSTEPS = 1000
@@ -66,8 +71,9 @@ class Lattice:
     .. math:: P = 1 - e^{-K dt}, \qquad K = \sum_c k_c + \sum_j k_j,
 
     shared as :math:`k_i / K`; if neither, it tries to divide with :math:`e^{\lambda dt} - 1`.
-    Others hop with :math:`k \delta` in each of the sub-steps :math:`\delta`. A hop and a daughter
-    go to one of the six face neighbours with weight
+    Where it does, mother and daughter each become `senescent` with the chance `Cells.arrest`, by
+    draws of their own. Others hop with :math:`k \delta` in each of the sub-steps :math:`\delta`.
+    A hop and a daughter go to one of the six face neighbours with weight
 
     .. math:: w_j \propto a_j \exp(\tfrac12 (\Phi_j - \Phi_i)),
 
@@ -87,6 +93,13 @@ class Lattice:
         Whether surfaces guide cells.
     open_grip
         Weight of a target in open fluid, 0 to 1; .1 is assumed (1 would suit a gel).
+    senescent
+        Index of the type that mother and daughter become, each with the chance `Cells.arrest`, at
+        a division; None: neither ever does.
+    stages
+        Stages k of the cell cycle. A cell passes one with (e^{λ dt} − 1)/(2^{1/k} − 1) and divides
+        from the last: a time with coefficient of variation 1/√k between divisions, and growth by
+        e^{λ dt} a step for any k once the stages are those of `growing_stages`.
     threads
         Threads of the kernel; None takes all cores. Results do not depend on it.
 
@@ -126,8 +139,12 @@ class Lattice:
         *,
         guidance: bool = True,
         open_grip: float = 0.1,
+        senescent: int | None = None,
+        stages: int = 1,
         threads: int | None = None,
     ) -> None:
+        if not 1 <= stages <= MOST_STAGES:
+            raise ValueError(f"stages is {stages}, must lie in 1 to {MOST_STAGES}.")
         if not 0.0 <= open_grip <= 1.0:
             raise ValueError(f"open_grip is {open_grip}, must lie in 0 to 1.")
         if threads is not None and threads < 1:
@@ -138,6 +155,8 @@ class Lattice:
         self.grid = grid
         self.guidance = bool(guidance)
         self.open_grip = float(open_grip)
+        self.senescent = senescent
+        self.stages = int(stages)
         self.threads = threads if threads is not None else cores()
         self.occupant = np.full(n_voxels, EMPTY, dtype=np.int32)
         self._flags = np.zeros(n_voxels, dtype=np.uint8)
@@ -170,7 +189,7 @@ class Lattice:
         ValueError
             If a shape is wrong or a cell stands in `solid`. Nothing has been changed then.
         """
-        wall = self._mask(solid, "solid")
+        wall = require_mask(solid, "solid", self.grid.shape)
         occupied = self.occupant.reshape(self.grid.shape) >= 0
         if (occupied & wall).any():
             x, y, z = np.argwhere(occupied & wall)[0]
@@ -178,11 +197,14 @@ class Lattice:
                 f"voxel ({x}, {y}, {z}) holds a cell and cannot become solid: move or remove the "
                 "cell first."
             )
-        closed = wall if matrix is None else wall | self._mask(matrix, "matrix")
+        closed = wall if matrix is None else wall | require_mask(matrix, "matrix", self.grid.shape)
         near = _beside(closed, self.grid.periodic)
         if gel is not None:
-            near |= self._mask(gel, "gel")
+            near |= require_mask(gel, "gel", self.grid.shape)
         flags = closed * np.uint8(NO_ENTRY) + wall * np.uint8(SOLID) + near * np.uint8(SURFACE)
+        # two voxels or more from every face, the neighbours of neighbours need no care
+        flags[2:-2, 2:-2, 2:-2] |= np.uint8(INNER)
+        flags |= occupied * np.uint8(TAKEN)
         self._flags[:] = flags.ravel()
         self._n_free = int(wall.size - np.count_nonzero(wall))
         free = ~occupied.ravel()
@@ -213,6 +235,22 @@ class Lattice:
 
     # cells ------------------------------------------------------------------------------------
 
+    def growing_stages(self, u: ArrayLike) -> NDArray[np.uint8]:
+        r"""Stages of the cell cycle in a population that has long been growing.
+
+        Stage i of k is held by a share :math:`\propto 2^{-i/k}`: for each mother in the last stage
+        there are two daughters in the first. A delivery in these stages grows by
+        :math:`e^{\lambda dt}` from the first step on.
+
+        Parameters
+        ----------
+        u
+            One number in [0, 1) a cell, uniform.
+        """
+        share = 1.0 - np.asarray(u, dtype=np.float64) / 2.0
+        stage: NDArray[np.uint8] = (-self.stages * np.log2(share)).astype(np.uint8)
+        return np.minimum(stage, np.uint8(self.stages - 1))
+
     def place(self, cells: Cells) -> None:
         """Enter all cells at their voxels, as after a delivery or a restart.
 
@@ -227,14 +265,18 @@ class Lattice:
         occupant[cells.voxel] = np.arange(cells.n, dtype=np.int32)
         require_one_each(cells, occupant, self.grid.shape)
         self.occupant[:] = occupant
+        self._flags &= np.uint8(~TAKEN & 255)
+        self._flags[cells.voxel] |= np.uint8(TAKEN)
         self._link(cells)
 
     def update(self, cells: Cells, dt: float, *, seed: int, step: int) -> Events:
         """One step of all cells: die or change fate or divide, and move.
 
         Ages and clocks go on by `dt`; the clock of a cell that divides or changes type starts at
-        0 again. A daughter has age 0, shares her mother's doublings (one more for both), rates,
-        type, origin, genes and clone, and gets her id in the order of the daughters' voxels.
+        0 again, the stage of its cycle only at a division. A daughter has age 0, shares her
+        mother's doublings (one more for both), rates, type, origin, genes and clone, and gets her
+        id in the order of the daughters' voxels. A division whose voxel is taken is abandoned: the
+        cell stays in the last stage.
 
         Parameters
         ----------
@@ -260,12 +302,17 @@ class Lattice:
             raise ValueError(f"the step is {dt} s, must be a finite time above 0.")
         if self._linked != (id(cells), cells.epoch, cells.n):
             self.place(cells)
+        require_type(self.senescent, cells.types)
         event, largest_hop = self._draw(cells, dt, seed, step)
         self._check_potential()
 
         born = np.zeros(0, BIRTH)
         cells.age += np.float32(dt)
         cells.clock += np.float32(dt)
+        if self.stages > 1:
+            passed = np.flatnonzero(event == STAGE)
+            cells.stage[passed] += np.uint8(1)
+            event[passed] = 0
         fates = self._change(cells, event)
         deaths = self._remove(cells, event)
 
@@ -277,7 +324,9 @@ class Lattice:
         for k in range(substeps):
             n_hops += self._substep(cells, event, dt / substeps, seed, step, k, want, outcome)
             if k == 0:
-                born = self._bear(cells, want, outcome)
+                born, arrested = self._bear(cells, want, outcome, seed, step)
+                fates = np.concatenate([fates, arrested])
+                fates = fates[np.argsort(fates["id"])]
                 want = np.empty(cells.n, dtype=np.int32)
                 outcome = np.empty(cells.n, dtype=np.uint8)
                 event = np.zeros(cells.n, dtype=np.uint8)
@@ -308,12 +357,16 @@ class Lattice:
             cells.allocated("id"),
             cells.allocated("type"),
             cells.allocated("voxel"),
+            cells.allocated("stage"),
             cells.allocated("hop"),
             cells.allocated("divide"),
+            cells.allocated("arrest"),
             cells.allocated("death"),
             cells.allocated("fate"),
             self.occupant,
             dt,
+            self.stages,
+            1.0 / (2.0 ** (1.0 / self.stages) - 1.0),
             *counter.keys(seed=seed, step=step, purpose="lattice.event"),
             *counter.keys(seed=seed, step=step, purpose="lattice.divide"),
             self._threads_for(cells.n),
@@ -323,8 +376,10 @@ class Lattice:
         hop, division, bad, astray = summary.max(axis=0)[:4]
         if bad:
             raise ValueError(name_bad_rate(cells))
+        # with k stages, a step of ln 2/k would already pass each with certainty
+        most_division = min(LARGEST_DIVISION, math.log(2.0) / self.stages)
         require_short_step(
-            cells, dt, float(hop), float(division), LARGEST_HOP * MOST_SUBSTEPS, LARGEST_DIVISION
+            cells, dt, float(hop), float(division), LARGEST_HOP * MOST_SUBSTEPS, most_division
         )
         if astray:
             self.place(cells)
@@ -343,28 +398,20 @@ class Lattice:
             )
 
     def _change(self, cells: Cells, event: NDArray[np.uint8]) -> NDArray[np.void]:
-        """Give cells their new types; returns the records, by id."""
+        """Give cells their new types; returns the records."""
         first_fate = FIRST + len(cells.causes)
         rows = np.flatnonzero(event >= first_fate)
-        rows = rows[np.argsort(cells.id[rows])]
-        records = np.zeros(rows.size, FATE)
-        for name in ("id", "voxel", "origin"):
-            records[name] = getattr(cells, name)[rows]
-        records["before"] = cells.type[rows]
-        records["after"] = event[rows] - first_fate
-        cells.type[rows] = records["after"]
         cells.clock[rows] = 0.0
-        return records
+        return become(cells, rows, event[rows] - np.uint8(first_fate))
 
     def _remove(self, cells: Cells, event: NDArray[np.uint8]) -> NDArray[np.void]:
         """Free the voxels of the dead and drop their rows; returns the records, by id."""
         rows = np.flatnonzero((event >= FIRST) & (event < FIRST + len(cells.causes)))
-        records = np.zeros(rows.size, DEATH)
-        for name in ("id", "voxel", "type", "origin"):
-            records[name] = getattr(cells, name)[rows]
+        records = record(DEATH, cells, rows)
         records["cause"] = event[rows] - FIRST
         voxel = records["voxel"]
         self.occupant[voxel] = self._vacant(voxel)
+        self._flags[voxel] ^= np.uint8(TAKEN)
         source, target = cells.drop(rows)
         event[target] = event[source]
         self.occupant[cells.voxel[target]] = target
@@ -407,23 +454,34 @@ class Lattice:
         return hops
 
     def _bear(
-        self, cells: Cells, want: NDArray[np.int32], outcome: NDArray[np.uint8]
-    ) -> NDArray[np.void]:
-        """Add the daughters in the order of their voxels; returns the records, by id."""
+        self,
+        cells: Cells,
+        want: NDArray[np.int32],
+        outcome: NDArray[np.uint8],
+        seed: int,
+        step: int,
+    ) -> tuple[NDArray[np.void], NDArray[np.void]]:
+        """Add the daughters in the order of their voxels; returns births by id, and arrests."""
         mothers = np.flatnonzero(outcome == 2)
         mothers = mothers[np.argsort(want[mothers])]
         cells.doublings[mothers] += np.float32(1.0)
         cells.clock[mothers] = 0.0
+        cells.stage[mothers] = 0
         own = {"id", "voxel", "parent", "age", "clock"}
         inherited = {c: getattr(cells, c)[..., mothers] for c in cells.columns if c not in own}
         rows = cells.append(
             mothers.size, voxel=want[mothers], parent=cells.id[mothers], **inherited
         )
         self.occupant[cells.voxel[rows]] = rows
-        records = np.zeros(rows.size, BIRTH)
-        for name in ("id", "parent", "voxel", "type", "origin"):
-            records[name] = getattr(cells, name)[rows]
-        return records
+        self._flags[cells.voxel[rows]] |= np.uint8(TAKEN)
+        records = record(BIRTH, cells, rows)
+        if self.senescent is None:
+            return records, np.zeros(0, FATE)
+        family = np.concatenate([mothers, rows])
+        key = counter.keys(seed=seed, step=step, purpose="lattice.arrest")
+        struck = counter.uniform(cells.id[family], key) < cells.arrest[family]
+        family = family[struck & (cells.type[family] != self.senescent)]
+        return records, become(cells, family, self.senescent)
 
     def _vacant(self, voxels: slice | NDArray[Any]) -> NDArray[np.int32]:
         """What `occupant` says of these voxels without a cell: -1, or -2 where none may enter."""
@@ -434,15 +492,6 @@ class Lattice:
 
     def _threads_for(self, n: int) -> int:
         return max(1, min(self.threads, n // _CELLS_PER_THREAD))
-
-    def _mask(self, value: ArrayLike, name: str) -> NDArray[np.bool_]:
-        mask = np.asarray(value)
-        if mask.dtype != bool or mask.shape != tuple(self.grid.shape):
-            raise ValueError(
-                f"{name} has type {mask.dtype} and shape {mask.shape}, must be bool of shape "
-                f"{tuple(self.grid.shape)}."
-            )
-        return mask
 
 
 def _beside(mask: NDArray[np.bool_], periodic: tuple[bool, bool, bool]) -> NDArray[np.bool_]:

@@ -12,10 +12,12 @@ from scaffoldsim.config import Config, load
 from scaffoldsim.model import indicators
 from scaffoldsim.model.agents import ColumnAgents
 from scaffoldsim.model.cells import Cells
+from scaffoldsim.model.celltypes import CAUSES, CellType, senescent_of, stages_of
 from scaffoldsim.model.delivery import SOURCES, seed_voxels
 from scaffoldsim.model.fields import Fields
-from scaffoldsim.model.lattice import Events, Lattice
-from scaffoldsim.model.rates import CAUSES, CellType, Donor, Rates
+from scaffoldsim.model.lattice import Lattice
+from scaffoldsim.model.ledger import InvariantError, Ledger
+from scaffoldsim.model.rates import Donor, Rates
 from scaffoldsim.model.signals import Signals
 from scaffoldsim.model.substrate import is_gel, stiffness_felt
 from scaffoldsim.scaffold.grid import Grid
@@ -26,39 +28,6 @@ _CHECK_EVERY = 24
 #: share of a field's total that its budget may leave unexplained; what the solver's residual leaves
 #: is 1e-6 and less, an entry that is missing far more
 _LARGEST_GAP = 1e-4
-
-
-class InvariantError(RuntimeError):
-    """The state broke a rule that must hold at every step; the run stops."""
-
-
-class Ledger:
-    """What became of all cells: born, and dead by cause; it closes at every step.
-
-    Attributes
-    ----------
-    born : int
-    died : dict of str to int
-        By cause.
-    """
-
-    def __init__(self) -> None:
-        self.born = 0
-        self.died = dict.fromkeys(CAUSES, 0)
-
-    def book(self, events: Events, before: NDArray[np.int64], after: NDArray[np.int64]) -> None:
-        """Enter the events of a step; `before` and `after` are cells by origin and type.
-
-        Raises
-        ------
-        InvariantError
-            If the change is not explained by the events.
-        """
-        if not np.array_equal(after - before, events.balance(len(SOURCES))):
-            raise InvariantError(f"cell ledger does not close: {before} → {after}")
-        self.born += events.born
-        for cause, count in zip(CAUSES, events.died, strict=True):
-            self.died[cause] += int(count)
 
 
 class Model(ColumnAgents):
@@ -93,10 +62,8 @@ class Model(ColumnAgents):
         Per voxel, flat: stiffness that a cell there feels, Pa; 0 where it touches nothing.
     stimulus : ndarray of float32 or None
         Per voxel, (nx, ny, nz): mechanical stimulus; None without load.
-    delivered : int
-        Cells given, those that did not stay included.
     ledger : Ledger
-        Cells born and dead.
+        What became of all cells.
     step_index : int
         Steps made.
     running : bool
@@ -137,7 +104,13 @@ class Model(ColumnAgents):
 
         self.scaffold = _build_scaffold(config, threads)
         self.grid: Grid = self.scaffold.grid
-        self.lattice = Lattice(self.grid, self.scaffold.solid, threads=threads)
+        self.lattice = Lattice(
+            self.grid,
+            self.scaffold.solid,
+            senescent=senescent_of(config.cell_types),
+            stages=stages_of(config.cell_types),
+            threads=threads,
+        )
         gel = is_gel(self.scaffold)
         if gel:
             self.lattice.set_walls(self.scaffold.solid, gel=~self.scaffold.solid)
@@ -176,7 +149,7 @@ class Model(ColumnAgents):
             self.behaviours = [behaviour.make() for behaviour in config.behaviours]
         except ValueError as error:
             raise config.error(("behaviours",), str(error)) from error
-        self.ledger = Ledger()
+        self.ledger = Ledger(CAUSES, self.cells.types, SOURCES)
         self._deliver(float(material.adhesion) if material else 1.0)
         self.datacollector = mesa.DataCollector(model_reporters=_reporters(self.cells.types))
 
@@ -197,7 +170,6 @@ class Model(ColumnAgents):
         anything later fails, `intact` is False and the state must not be kept.
         """
         before, signals = self.fields.state(), self.rates.state()
-        census = self.cells.census(len(SOURCES))
         self.intact = False
         try:
             booked = (self.step_index + 1) % _CHECK_EVERY == 0
@@ -213,7 +185,7 @@ class Model(ColumnAgents):
             self.intact = True
             raise
         events = self.lattice.update(self.cells, self.dt, seed=self.seed, step=self.step_index)
-        self.ledger.book(events, census, self.cells.census(len(SOURCES)))
+        self.ledger.book(events, self.cells.census(len(SOURCES)))
         self.step_index += 1
         if self.step_index % _CHECK_EVERY == 0:
             self.check()
@@ -256,7 +228,7 @@ class Model(ColumnAgents):
         state |= {f"fields/{name}": value for name, value in self.fields.state().items()}
         state |= {f"signals/{name}": value for name, value in self.rates.state().items()}
         state["step"] = np.array(self.step_index)
-        state["ledger"] = np.array([self.ledger.born, *self.ledger.died.values()])
+        state |= {f"ledger/{name}": entry for name, entry in self.ledger.state().items()}
         return state
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -270,15 +242,13 @@ class Model(ColumnAgents):
         self.fields.load(part("fields/"))
         self.rates.load(part("signals/"))
         self.step_index = int(state["step"])
-        born, *died = (int(count) for count in state["ledger"])
-        self.ledger.born = born
-        self.ledger.died = dict(zip(CAUSES, died, strict=True))
+        self.ledger.load(part("ledger/"))
+        self.ledger.close(self.cells.census(len(SOURCES)))
         self.running = self.step_index < self.config.steps
 
     def _deliver(self, adhesion: float) -> None:
         seeding, types = self.config.cells, self.config.cell_types
         cell_type: CellType = types[seeding.type]
-        self.delivered = seeding.given(self.grid)
         try:
             voxels = seed_voxels(
                 seeding,
@@ -292,15 +262,22 @@ class Model(ColumnAgents):
         except ValueError as error:
             key = "number" if seeding.number is not None else "density"
             raise self.config.error(("cells", key), str(error)) from error
+        type_, origin = list(types).index(seeding.type), SOURCES.index(seeding.source)
         if voxels.size:
             self.cells.append(
                 voxels.size,
                 voxel=voxels,
-                type=list(types).index(seeding.type),
-                origin=SOURCES.index(seeding.source),
+                type=type_,
+                origin=origin,
                 genes=seeding.mask,
                 doublings=seeding.doublings(cell_type),
             )
+            if self.lattice.stages > 1:
+                u = self.cells.uniform("stage", seed=self.seed, step=0)
+                self.cells.stage = self.lattice.growing_stages(u)
+        self.ledger.deliver(
+            type=type_, origin=origin, given=seeding.given(self.grid), stayed=voxels.size
+        )
         self.lattice.place(self.cells)
 
 

@@ -144,21 +144,6 @@ class Rates:
         """Go to a stored state."""
         self.signals.load(state)
 
-    @property
-    def stages(self) -> int:
-        """Stages of the cell cycle; 1 if division is memoryless."""
-        return max(
-            (t.proliferation.shape for t in self.types.values() if t.proliferation), default=1
-        )
-
-    @property
-    def senescent(self) -> int | None:
-        """Index of the type that arrested cells become; None if none does."""
-        for each in self.types.values():
-            if each.senescence is not None:
-                return list(self.types).index(each.senescence.type)
-        return None
-
     # cells ------------------------------------------------------------------------------------
 
     def evaluate(self, model: "Model") -> None:

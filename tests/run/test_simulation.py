@@ -18,7 +18,7 @@ import pytest
 import scaffoldsim as ss
 from scaffoldsim.config import ConfigError
 from scaffoldsim.model.indicators import COLUMNS
-from scaffoldsim.model.model import InvariantError
+from scaffoldsim.model.ledger import InvariantError
 from scaffoldsim.run import estimate as estimate_module
 from scaffoldsim.run import simulation as simulation_module
 from scaffoldsim.run.estimate import ResourceError, estimate
