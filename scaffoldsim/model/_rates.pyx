@@ -6,7 +6,7 @@ any number of threads and any order of the rows.
 """
 
 from cython.parallel cimport prange
-from libc.math cimport exp, pow
+from libc.math cimport expf, pow
 
 ctypedef unsigned char byte
 
@@ -19,7 +19,7 @@ cdef enum:
     LIFESPAN = 4
     LIMIT = 5
 
-# columns of `shape`
+# columns of `shape`; what divides a square is kept squared, so that a share is one division
 cdef enum:
     OXYGEN_OF_DIVISION = 0
     LAG = 1
@@ -47,7 +47,7 @@ cdef enum:
     NO_FORM = 0
     RISING = 1
 
-# columns of `cues`
+# columns of `cues`; HALF is K^n
 cdef enum:
     HALF = 0
     HILL = 1
@@ -107,28 +107,28 @@ cdef inline void one_cell(
         x = (<const float*>carriers[cue_of[2 * q]])[voxel]
         x = (x if x > 0.0 else 0.0) + base[cue_of[2 * q]]
         if x > 0.0:
-            # of K/x, not x/K: it cannot grow beyond what a double holds where x is small
-            r = power(cues[3 * q + HALF] / x, cues[3 * q + HILL])
-            m[cue_of[2 * q + 1]] *= 1.0 + cues[3 * q + EXCESS] / (1.0 + r)
+            r = power(x, cues[3 * q + HILL])
+            m[cue_of[2 * q + 1]] *= 1.0 + cues[3 * q + EXCESS] * r / (cues[3 * q + HALF] + r)
     hop[i] = <float>(common[HOP] * m[MIGRATION])
     k = 0.0
     r = 0.0
     if common[DIVIDE] > 0.0:
         if not founder or age >= shape[LAG]:
-            x = doublings / 10.0
-            k = common[DIVIDE] * m[PROLIFERATION] * c / (c + shape[OXYGEN_OF_DIVISION])
-            k = k / (1.0 + shape[SLOWING] * x * x)
+            x = doublings * 0.1
+            r = (c + shape[OXYGEN_OF_DIVISION]) * (1.0 + shape[SLOWING] * x * x)
+            k = common[DIVIDE] * m[PROLIFERATION] * c / r
+            r = 0.0
         if shape[WIDTH] > 0.0:
             x = (common[LIMIT] - doublings - 1.0) / shape[WIDTH]
             # e^-40 is no chance at all, and most cells are there
-            r = 1.0 / (1.0 + exp(x)) if x < 40.0 else 0.0
+            r = 1.0 / (1.0 + expf(<float>x)) if x < 40.0 else 0.0
     divide[i] = <float>k
     arrest[i] = <float>r
     for j in range(n_causes):
         death[j * stride + i] = 0.0
-    x = c / shape[OXYGEN_OF_DEATH]
+    x = shape[OXYGEN_OF_DEATH]
     death[i] = <float>(common[BASAL] * m[DEATH])
-    death[stride + i] = <float>(common[ISCHAEMIC] * m[DEATH] / (1.0 + x * x))
+    death[stride + i] = <float>(common[ISCHAEMIC] * m[DEATH] * x / (x + c * c))
     death[2 * stride + i] = <float>common[LIFESPAN]
     for j in range(n_types):
         fate[j * stride + i] = 0.0
@@ -141,13 +141,13 @@ cdef inline void one_cell(
         if spec[OXYGEN_FORM] == RISING:
             k = k * gate[OXYGEN_SCALE] * c / (c + gate[OXYGEN_HALF])
         elif spec[OXYGEN_FORM] != NO_FORM:
-            x = c / gate[OXYGEN_HALF]
-            k = k * gate[OXYGEN_SCALE] / (1.0 + x * x)
+            x = gate[OXYGEN_HALF]
+            k = k * gate[OXYGEN_SCALE] * x / (x + c * c)
         if spec[CONDUCTIVE] and felt > 0.0:
             k = k * conduction
         if spec[STIFFNESS_FORM] != NO_FORM:
-            x = felt / gate[STIFFNESS_HALF]
-            r = 1.0 / (1.0 + x * x)
+            x = gate[STIFFNESS_HALF]
+            r = x / (x + felt * felt)
             k = k * (1.0 + gate[STIFFNESS_GAIN] * (1.0 - r if spec[STIFFNESS_FORM] == RISING else r))
         if loaded and spec[TABLE_UNTIL] > spec[TABLE_FROM]:
             k = k * table_at(table, table_y, spec[TABLE_FROM], spec[TABLE_UNTIL], stimulus)

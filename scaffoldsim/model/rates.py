@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaffoldsim.model import _rates
-from scaffoldsim.model.celltypes import CAUSES, CellType
+from scaffoldsim.model.celltypes import CAUSES, CellType, OxygenGate
 from scaffoldsim.model.donor import Donor
 from scaffoldsim.model.factors import CELL_EVENTS
 from scaffoldsim.model.signals import WHO, Signals
@@ -119,9 +119,9 @@ class Rates:
         self._gates = np.array(
             [
                 (
-                    float(f.oxygen.half_maximal) if f.oxygen else 1.0,
+                    _half(f.oxygen),
                     f.oxygen.scale if f.oxygen else 1.0,
-                    float(f.stiffness.half_maximal) if f.stiffness else 1.0,
+                    float(f.stiffness.half_maximal) ** 2 if f.stiffness else 1.0,
                     float(f.stiffness.gain) if f.stiffness else 0.0,
                 )
                 for _, _, f in fates
@@ -292,7 +292,7 @@ class Rates:
                 [(names.index(name), CELL_EVENTS.index(cue.event)) for name, cue in cues], np.int32
             ).reshape(-1, 2),
             np.array(
-                [(float(c.half_maximal), float(c.hill), float(c.fold) - 1.0) for _, c in cues],
+                [(c.half_maximal**c.hill, float(c.hill), float(c.fold) - 1.0) for _, c in cues],
                 float,
             ).reshape(-1, 3),
             np.array([array.ctypes.data for array in kept], np.uintp),
@@ -325,10 +325,18 @@ def _fastest(cell_type: CellType, donor: Donor) -> float:
     return base * float(rule.scaffold_factor)
 
 
+def _half(gate: OxygenGate | None) -> float:
+    """Return the half-maximum as the kernel takes it: K if the gate rises with C, K² if not."""
+    if gate is None:
+        return 1.0
+    half = float(gate.half_maximal)
+    return half if gate.form == "rising" else half**2
+
+
 def _shape(cell_type: CellType) -> tuple[float, ...]:
     """Return what stands in the laws of division, senescence and death; 0 where there is none."""
     rule, limit, death = cell_type.proliferation, cell_type.senescence, cell_type.death
     divides = (1.0, 0.0, 0.0)
     if rule is not None:
         divides = (float(rule.half_maximal_oxygen), float(rule.lag), float(rule.slowing))
-    return (*divides, float(limit.width) if limit else 0.0, float(death.ischaemic_oxygen))
+    return (*divides, float(limit.width) if limit else 0.0, float(death.ischaemic_oxygen) ** 2)
