@@ -276,8 +276,8 @@ def reference(rates: Rates, cells: Cells, fields: Fields, felt: Any, stimulus: A
             k *= rates.osteoconductivity if f.osteoconductive and felt[v] > 0 else 1
             k *= float(f.stiffness(felt[v])) if f.stiffness else 1
             if stimulus is not None and f.mechanics:
-                k *= interpolate([(float(np.float32(r.stimulus)), float(r.factor)) for r in f.mechanics],
-                                 float(stimulus[v]))  # fmt: skip
+                table = [(float(np.float32(r.stimulus)), float(r.factor)) for r in f.mechanics]
+                k *= interpolate(table, float(stimulus[v]))
             fate[list(rates.types).index(name), i] = k
     return {"hop": hop, "divide": divide, "arrest": arrest, "death": death, "fate": fate}
 
@@ -371,8 +371,8 @@ def test_gates_are_one_at_their_reference() -> None:
     soft = StiffnessGate.model_validate(
         {
             "form": "falling",
-            "half_maximal": {"value": "5 kPa", "range": ["1 kPa", "9 kPa"], **dict(list(number.items())[1:])},
+            "half_maximal": {**number, "value": "5 kPa", "range": ["1 kPa", "9 kPa"]},
             "gain": {"value": 1, **number},
         }
-    )  # fmt: skip
+    )
     assert soft(np.array([0.0, 5e3])) == pytest.approx([2, 1.5])
