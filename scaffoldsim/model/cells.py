@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scaffoldsim.model import counter
+from scaffoldsim.model import _cells, counter
 
 __all__ = ["Cells", "Column"]
+
+#: ids are kept in four bytes: a million cells would have to divide two thousand times each
+_MOST_IDS = 2**31 - 1
 
 
 class Column:
@@ -110,18 +113,18 @@ class Cells:
     >>> cells.append(3, voxel=[7, 5, 6], type=[0, 1, 0])
     array([0, 1, 2])
     >>> cells.id          # consecutive in the order of the voxels
-    array([2, 0, 1])
+    array([2, 0, 1], dtype=int32)
     >>> cells.hop = 1 / 3600
     >>> cells
     Cells(3: 2 bmsc, 1 osteoblast)
     """
 
-    id = Column(np.int64, -1, "-", "unique for ever", output=True)
+    id = Column(np.int32, -1, "-", "unique for ever", output=True)
     voxel = Column(np.int32, -1, "-", "flat index (x*ny + y)*nz + z; -1 not placed", output=True)
     type = Column(np.uint8, 0, "-", "index into types", output=True)
     origin = Column(np.uint8, 0, "-", "where it or its founder came from", output=True)
-    parent = Column(np.int64, -1, "-", "id of the mother; -1 for a founder", output=True)
-    clone = Column(np.int64, -1, "-", "id of the founder", output=True)
+    parent = Column(np.int32, -1, "-", "id of the mother; -1 for a founder", output=True)
+    clone = Column(np.int32, -1, "-", "id of the founder", output=True)
     genes = Column(np.uint8, 0, "-", "bit mask of gene modifications")
     age = Column(np.float32, 0.0, "s", "time since birth or delivery", output=True)
     doublings = Column(np.float32, 0.0, "-", "population doublings passed", output=True)
@@ -206,8 +209,8 @@ class Cells:
         Raises
         ------
         ValueError
-            If a column is unknown or the id is given, a value does not fit the column, or a type
-            does not exist. Nothing has been added then.
+            If a column is unknown or the id is given, a value does not fit the column, a type
+            does not exist, or there would be 2**31 ids. Nothing has been added then.
         """
         if n < 0:
             raise ValueError(f"{n} cells cannot be added: the number must be 0 or more.")
@@ -219,6 +222,11 @@ class Cells:
             )
         new = {name: self._cast(self.columns[name], v, n) for name, v in columns.items()}
         self._check_types(new.get("type"))
+        if self.next_id + n > _MOST_IDS:
+            raise ValueError(
+                f"{n} more cells after {self.next_id} are more than the {_MOST_IDS} ids there are: "
+                "use a smaller scaffold or a shorter run."
+            )
         self._reserve(self.n + n)
         rows = np.arange(self.n, self.n + n)
         for name, column in self.columns.items():
@@ -267,7 +275,7 @@ class Cells:
         self.epoch += 1
         return source, target
 
-    def order(self, permutation: ArrayLike) -> None:
+    def order(self, permutation: ArrayLike, *, threads: int = 1) -> None:
         """Renumber the rows: new row i is the old row ``permutation[i]``."""
         rows = np.asarray(permutation)
         seen = np.zeros(self.n, dtype=bool)
@@ -275,7 +283,7 @@ class Cells:
             seen[rows] = True
         if not seen.all():
             raise ValueError(f"not a permutation of the {self.n} rows.")
-        self._take(rows)
+        self._take(rows, threads)
 
     def rows_of(self, ids: ArrayLike) -> NDArray[np.int64]:
         """Rows of the cells with these ids, -1 for a cell that is gone."""
@@ -390,16 +398,20 @@ class Cells:
     def _reserve(self, rows: int) -> None:
         if rows <= self.capacity:
             return
-        # a quarter more: few copies while a population grows, little memory idle
-        capacity = max(rows, self.capacity + self.capacity // 4 + 1024)
+        # an eighth more: few copies while a population grows, little memory idle
+        capacity = max(rows, self.capacity + self.capacity // 8 + 1024)
         for name, column in self.columns.items():
             array = np.full(self._shape(column, capacity), column.default, column.dtype)
             array[..., : self.n] = self._data[name][..., : self.n]
             self._data[name] = array
 
-    def _take(self, rows: NDArray[Any]) -> None:
+    def _take(self, rows: NDArray[Any], threads: int = 1) -> None:
+        index = np.ascontiguousarray(rows, dtype=np.int32)
+        scratch = np.empty(index.size, dtype=np.uint64)
         for array in self._data.values():
-            array[..., : rows.size] = array[..., rows]
+            bits = np.dtype(f"u{array.itemsize}")
+            for column in np.atleast_2d(array):
+                _cells.take(index, column.view(bits), scratch.view(bits), threads)
         self.n = rows.size
         self.epoch += 1
 
