@@ -91,26 +91,22 @@ cdef inline void neighbours(int v, const Box* box, int* out) noexcept nogil:
 # -------------------------------------------------------------------------------- movement
 
 
-cdef inline void exponentials(double* x) noexcept nogil:
-    """exp of six numbers, |x| <= 700, each to 1e-14: side by side, and without a call.
+cdef void exponentials(int n, double* x) noexcept nogil:
+    """exp of n numbers, |x| <= 700, each to 1e-14: side by side, and without a call.
 
     x = k ln 2 + y with |y| <= ln(2)/2, and the series of exp(y).
     """
-    cdef double k[6]
-    cdef long long power[6]
-    cdef double scale[6]
-    cdef double y
-    cdef int d
-    for d in range(6):
-        k[d] = x[d] * 1.4426950408889634 + 6755399441055744.0  # 1.5 2^52: no digits behind the point
-    memcpy(power, k, 48)
-    for d in range(6):
-        power[d] = (power[d] + 1023) << 52
-    memcpy(scale, power, 48)
-    for d in range(6):
-        k[d] -= 6755399441055744.0
-        y = (x[d] - k[d] * 0.6931471803691238) - k[d] * 1.9082149292705877e-10
-        x[d] = scale[d] * (
+    cdef double k, y, scale
+    cdef long long power
+    cdef int i
+    for i in range(n):
+        k = x[i] * 1.4426950408889634 + 6755399441055744.0  # 1.5 2^52: no digits behind the point
+        memcpy(&power, &k, 8)
+        power = (power + 1023) << 52
+        memcpy(&scale, &power, 8)
+        k = k - 6755399441055744.0
+        y = (x[i] - k * 0.6931471803691238) - k * 1.9082149292705877e-10
+        x[i] = scale * (
             1.0 + y * (1.0 + y * (1.0 / 2 + y * (1.0 / 6 + y * (1.0 / 24 + y * (1.0 / 120 + y * (
             1.0 / 720 + y * (1.0 / 5040 + y * (1.0 / 40320 + y * (1.0 / 362880 + y * (
             1.0 / 3628800 + y * (1.0 / 39916800)))))))))))
@@ -155,7 +151,31 @@ cdef inline double grip(int target, int v, const Tissue* tissue) noexcept nogil:
     return tissue.open_grip
 
 
-cdef inline int choose_inside(int v, double r, const Tissue* tissue) noexcept nogil:
+cdef void attractions(
+    int n, const int* mover, const int* voxel, const Tissue* tissue, double* bias,
+) noexcept nogil:
+    """exp((potential of a neighbour - own)/2) for the six neighbours of each mover.
+
+    In a wall and beyond the box it is anything.
+    """
+    cdef int around[6]
+    cdef int m, d, v
+    for m in range(n):
+        if m + AHEAD < n:
+            fetch_around(tissue.potential, 4, voxel[mover[m + AHEAD]], tissue)
+        v = voxel[mover[m]]
+        beside(v, tissue, around)
+        for d in range(6):
+            bias[6 * m + d] = 0.5 * (
+                <double>tissue.potential[around[d] if around[d] >= 0 else v]
+                - <double>tissue.potential[v]
+            )
+    exponentials(6 * n, bias)
+
+
+cdef inline int choose_inside(
+    int v, double r, const Tissue* tissue, const double* bias
+) noexcept nogil:
     """`choose` with guidance, two voxels or more away from every face.
 
     The same answer without branches to mispredict: twice as fast; -2 where rounding needs care.
@@ -166,14 +186,9 @@ cdef inline int choose_inside(int v, double r, const Tissue* tissue) noexcept no
     cdef double weight[6]
     cdef double total = 0.0
     cdef const byte* flags = tissue.flags + v
-    cdef const float* potential = tissue.potential
-    cdef double slope[6]
     cdef int plane = tissue.box.ny * tissue.box.nz, line = tissue.box.nz
     cdef int d, e, f, flag, grips, picked = 0
     step[0], step[1], step[2], step[3], step[4], step[5] = -plane, plane, -line, line, -1, 1
-    if potential != NULL:
-        for d in range(6):
-            slope[d] = 0.5 * (<double>potential[v + step[d]] - <double>potential[v])
     for d in range(6):
         # straight on
         near[d] = flags[2 * step[d]]
@@ -193,11 +208,9 @@ cdef inline int choose_inside(int v, double r, const Tissue* tissue) noexcept no
         flag = flags[step[d]]
         grips = ((near[d] & TAKEN) | (flag & SURFACE)) != 0
         weight[d] = ((flag & CLOSED) == 0) * (grips + (1 - grips) * tissue.open_grip)
-    if potential != NULL:
-        exponentials(slope)
+    if bias != NULL:
         for d in range(6):
-            # what the potential is in walls is nobody's business
-            weight[d] = weight[d] * slope[d] if weight[d] > 0.0 else 0.0
+            weight[d] = weight[d] * bias[d] if weight[d] > 0.0 else 0.0
     for d in range(6):
         total += weight[d]
         passed[d] = total
@@ -209,36 +222,32 @@ cdef inline int choose_inside(int v, double r, const Tissue* tissue) noexcept no
     return v + step[picked] if picked < 6 else -2
 
 
-cdef int choose(int v, double r, const Tissue* tissue) noexcept nogil:
-    """The neighbour voxel that r in [0, 1) picks by weight; -1 for none or a wall."""
+cdef int choose(int v, double r, const Tissue* tissue, const double* bias) noexcept nogil:
+    """The neighbour voxel that r in [0, 1) picks by weight; -1 for none or a wall.
+
+    No bias is a null pointer.
+    """
     cdef int around[6]
     cdef double weight[6]
-    cdef double slope[6]
     cdef double total = 0.0, passed = 0.0
     cdef int d, j, picked = -1
-    cdef bint guidance = tissue.guidance, biased = tissue.potential != NULL
+    cdef bint guidance = tissue.guidance
     if guidance and tissue.flags[v] & INNER:
-        picked = choose_inside(v, r, tissue)
+        picked = choose_inside(v, r, tissue, bias)
         if picked != -2:
             return picked
         picked = -1
     beside(v, tissue, around)
-    if not guidance and not biased:
+    if not guidance and bias == NULL:
         return around[<int>(6.0 * r)]
     for d in range(6):
         j = around[d]
-        slope[d] = 0.0
         if j < 0 or tissue.flags[j] & CLOSED:
             weight[d] = 0.0 if guidance else 1.0
         else:
             weight[d] = grip(j, v, tissue) if guidance else 1.0
-            if biased:
-                slope[d] = 0.5 * (<double>tissue.potential[j] - <double>tissue.potential[v])
-    if biased:
-        exponentials(slope)
-    for d in range(6):
-        if biased:
-            weight[d] *= slope[d]
+            if bias != NULL:
+                weight[d] *= bias[d]
         total += weight[d]
     if not total > 0.0:
         return -1
@@ -269,6 +278,7 @@ cdef void propose(
     """The empty voxel that each cell wants, -1 for none."""
     cdef int mover[BLOCK]
     cdef double part[BLOCK]
+    cdef double bias[6 * BLOCK]
     cdef Py_ssize_t i = start
     cdef int j, n, m, found, target
     cdef double p, u
@@ -284,11 +294,13 @@ cdef void propose(
             found += u < p
             want[i + j] = -1
             outcome[i + j] = LOST
+        if tissue.potential != NULL:
+            attractions(found, mover, voxel + i, tissue, bias)
         for m in range(found):
-            if tissue.potential != NULL and m + AHEAD < found:
-                fetch_around(tissue.potential, 4, voxel[i + mover[m + AHEAD]], tissue)
             j = mover[m]
-            target = choose(voxel[i + j], part[m], tissue)
+            target = choose(
+                voxel[i + j], part[m], tissue, NULL if tissue.potential == NULL else bias + 6 * m
+            )
             if target >= 0 and not tissue.flags[target] & (CLOSED | TAKEN):
                 want[i + j] = target
         i += n
