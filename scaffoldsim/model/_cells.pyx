@@ -5,14 +5,16 @@ from cython.parallel cimport prange
 
 ctypedef fused item:
     unsigned char
-    unsigned int
-    unsigned long long
+    unsigned short
 
 
-def take(const int[::1] rows, item[::1] column, item[::1] scratch, int threads):
-    """Put ``column[rows]`` at the beginning of `column`; `scratch` has room for it."""
+def take(const int[::1] rows, item[:] column, unsigned short[::1] scratch, int threads):
+    """Put ``column[rows]`` at the beginning of `column`; `scratch` has room for it.
+
+    Wide columns come in parts of two bytes, so that the scratch is small.
+    """
     cdef Py_ssize_t i, n = rows.shape[0]
     for i in prange(n, nogil=True, schedule="static", num_threads=threads):
         scratch[i] = column[rows[i]]
     for i in prange(n, nogil=True, schedule="static", num_threads=threads):
-        column[i] = scratch[i]
+        column[i] = <item>scratch[i]

@@ -8,6 +8,7 @@ that may have one are found without a branch to mispredict.
 
 from cython.parallel cimport prange
 from libc.math cimport INFINITY, expm1, isinf
+from libc.string cimport memcpy
 
 from scaffoldsim.model._counter cimport uniform, word
 
@@ -197,3 +198,23 @@ def draw(
             fate.shape[0], fate.shape[1], &occupant[0], occupant.shape[0], dt, stages, haste,
             event_a, event_b, divide_a, divide_b, &event[0], &summary[c, 0],
         )
+
+
+def struck(Py_ssize_t n, const byte[::1] code, long long[::1] row):
+    """How many of n codes are 2 or more; their rows as far as there is room for them."""
+    cdef Py_ssize_t i = 0, j, found = 0, room = row.shape[0]
+    cdef word eight
+    with nogil:
+        while i < n:
+            if i + 8 <= n:
+                memcpy(&eight, &code[i], 8)
+                if eight & <word>0xFEFEFEFEFEFEFEFE == 0:
+                    i += 8
+                    continue
+            for j in range(i, min(i + 8, n)):
+                if code[j] >= 2:
+                    if found < room:
+                        row[found] = j
+                    found += 1
+            i += 8
+    return found

@@ -247,7 +247,7 @@ class Cells:
                 f"the mask has type {mask.dtype} and shape {mask.shape}, must be one bool for "
                 f"each of the {self.n} cells."
             )
-        self._take(np.flatnonzero(mask))
+        self.take(np.flatnonzero(mask))
 
     def drop(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Remove a few rows at a cost that depends on their number alone.
@@ -275,7 +275,7 @@ class Cells:
         self.epoch += 1
         return source, target
 
-    def order(self, permutation: ArrayLike, *, threads: int = 1) -> None:
+    def order(self, permutation: ArrayLike) -> None:
         """Renumber the rows: new row i is the old row ``permutation[i]``."""
         rows = np.asarray(permutation)
         seen = np.zeros(self.n, dtype=bool)
@@ -283,7 +283,38 @@ class Cells:
             seen[rows] = True
         if not seen.all():
             raise ValueError(f"not a permutation of the {self.n} rows.")
-        self._take(rows, threads)
+        self.take(rows)
+
+    def take(
+        self,
+        rows: NDArray[Any],
+        *,
+        scratch: NDArray[np.uint16] | None = None,
+        threads: int = 1,
+    ) -> None:
+        """Keep these rows only, in this order; unchecked, for who has made sure.
+
+        Parameters
+        ----------
+        rows
+            Different rows.
+        scratch
+            Room for one value a row; None makes it.
+        threads
+            Of the kernel; the result does not depend on it.
+        """
+        index = np.ascontiguousarray(rows, dtype=np.int32)
+        room = np.empty(index.size, dtype=np.uint16) if scratch is None else scratch
+        for array in self._data.values():
+            for column in np.atleast_2d(array):
+                if column.itemsize == 1:
+                    _cells.take(index, column.view(np.uint8), room, threads)
+                    continue
+                words = column.view(np.uint16).reshape(column.size, -1)
+                for part in range(words.shape[1]):
+                    _cells.take(index, words[:, part], room, threads)
+        self.n = rows.size
+        self.epoch += 1
 
     def rows_of(self, ids: ArrayLike) -> NDArray[np.int64]:
         """Rows of the cells with these ids, -1 for a cell that is gone."""
@@ -383,7 +414,7 @@ class Cells:
                 f"{column.name} has shape {given.shape}, must be one value or {shape}."
             ) from None
         with np.errstate(invalid="ignore", over="ignore"):
-            cast = wide.astype(column.dtype)
+            cast = wide.astype(column.dtype, copy=False)
         if column.dtype.kind in "iu" and not np.array_equal(cast, wide):
             raise ValueError(f"{column.name} holds a value that does not fit {column.dtype}.")
         return cast
@@ -404,16 +435,6 @@ class Cells:
             array = np.full(self._shape(column, capacity), column.default, column.dtype)
             array[..., : self.n] = self._data[name][..., : self.n]
             self._data[name] = array
-
-    def _take(self, rows: NDArray[Any], threads: int = 1) -> None:
-        index = np.ascontiguousarray(rows, dtype=np.int32)
-        scratch = np.empty(index.size, dtype=np.uint64)
-        for array in self._data.values():
-            bits = np.dtype(f"u{array.itemsize}")
-            for column in np.atleast_2d(array):
-                _cells.take(index, column.view(bits), scratch.view(bits), threads)
-        self.n = rows.size
-        self.epoch += 1
 
 
 def _names(names: Sequence[str], what: str) -> tuple[str, ...]:

@@ -160,7 +160,7 @@ class Lattice:
         self._potential: NDArray[np.float32] | None = None
         self._linked: tuple[int, int, int] | None = None
         self._want = np.empty(0, dtype=np.int32)
-        self._outcome = self._event = np.empty(0, dtype=np.uint8)
+        self._notes = self._event = self._outcome = np.empty(0, dtype=np.uint8)
         self.set_walls(solid)
 
     def __repr__(self) -> str:
@@ -293,7 +293,7 @@ class Lattice:
         born = np.zeros(0, BIRTH)
         cells.age += np.float32(dt)
         cells.clock += np.float32(dt)
-        struck = np.flatnonzero(event > DIVISION)
+        struck = _struck(event)
         fates = self._change(cells, event, struck)
         deaths = self._remove(cells, event, struck)
 
@@ -428,16 +428,16 @@ class Lattice:
     ) -> tuple[NDArray[np.void], NDArray[np.void]]:
         """Add the daughters in the order of their voxels; returns births by id, and arrests."""
         want, outcome = self._want[: cells.n], self._outcome[: cells.n]
-        mothers = np.flatnonzero(outcome == 2)
+        mothers = _struck(outcome)
         mothers = mothers[np.argsort(want[mothers])]
         cells.doublings[mothers] += np.float32(1.0)
         cells.clock[mothers] = 0.0
         cells.stage[mothers] = 0
         own = {"id", "voxel", "parent", "age", "clock"}
-        inherited = {c: getattr(cells, c)[..., mothers] for c in cells.columns if c not in own}
-        rows = cells.append(
-            mothers.size, voxel=want[mothers], parent=cells.id[mothers], **inherited
-        )
+        rows = cells.append(mothers.size, voxel=want[mothers], parent=cells.id[mothers])
+        for name in cells.columns.keys() - own:
+            for column in np.atleast_2d(cells.allocated(name)):
+                column[rows] = column[mothers]
         self.occupant[cells.voxel[rows]] = rows
         self._flags[cells.voxel[rows]] |= np.uint8(TAKEN)
         records = record(BIRTH, cells, rows)
@@ -455,15 +455,16 @@ class Lattice:
         row, where = self._want[: cells.n], np.empty(_CHUNKS + 1, dtype=np.int32)
         threads = self._threads_for(cells.n)
         _lattice.sort(self._flags, self.occupant, row, where, threads)
-        cells.order(row, threads=threads)
+        # what became of the cells is told: its two bytes a cell are free
+        cells.take(row, scratch=self._notes.view(np.uint16), threads=threads)
 
     def _reserve(self, n: int) -> None:
         """Room for what the kernel notes of each cell; kept, since new memory costs time."""
         if self._want.size < n:
-            n += n // 8
+            n += n // 32
             self._want = np.empty(n, dtype=np.int32)
-            self._outcome = np.empty(n, dtype=np.uint8)
-            self._event = np.empty(n, dtype=np.uint8)
+            self._notes = np.empty(2 * n, dtype=np.uint8)
+            self._event, self._outcome = self._notes[:n], self._notes[n:]
 
     def _vacant(self, voxels: slice | NDArray[Any]) -> NDArray[np.int32]:
         """What `occupant` says of these voxels without a cell: -1, or -2 where none may enter."""
@@ -474,6 +475,13 @@ class Lattice:
 
     def _threads_for(self, n: int) -> int:
         return max(1, min(self.threads, n // _CELLS_PER_THREAD))
+
+
+def _struck(code: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Rows whose code is 2 or more: deaths and fates, or births."""
+    rows = np.empty(_events.struck(code.size, code, np.empty(0, np.int64)), dtype=np.int64)
+    _events.struck(code.size, code, rows)
+    return rows
 
 
 def _beside(mask: NDArray[np.bool_], periodic: tuple[bool, bool, bool]) -> NDArray[np.bool_]:
