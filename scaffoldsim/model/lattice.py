@@ -234,6 +234,10 @@ class Lattice:
 
     # cells ------------------------------------------------------------------------------------
 
+    def growing_stages(self, u: ArrayLike) -> NDArray[np.uint8]:
+        """Stages of a delivery that grows from the first step on, from uniform numbers."""
+        return cycle.growing_stages(u, self.stages)
+
     def place(self, cells: Cells) -> None:
         """Enter all cells at their voxels, as after a delivery or a restart.
 
@@ -290,7 +294,6 @@ class Lattice:
         if self._potential is not None:
             require_potential(self._potential, self._flags, LARGEST_POTENTIAL, self.threads)
 
-        born = np.zeros(0, BIRTH)
         cells.age += np.float32(dt)
         cells.clock += np.float32(dt)
         struck = _struck(event)
