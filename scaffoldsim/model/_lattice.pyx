@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""Compiled half of ``lattice.py``: what each cell does, and who gets a voxel.
+"""Compiled half of ``lattice.py``, second part: where each cell goes, and who gets a voxel.
 
 Nothing here allocates, raises or keeps state; names, checks and documentation are in the Python
 twin. No loop writes what another thread reads, so no atomics are needed and the result is the
@@ -7,9 +7,21 @@ same for any number of threads.
 """
 
 from cython.parallel cimport prange
-from libc.math cimport INFINITY, exp, expm1, isinf
+from libc.math cimport isinf
+from libc.string cimport memcpy
 
-ctypedef unsigned long long word
+from scaffoldsim.model._counter cimport bits, uniform, word
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define FETCH(address) __builtin_prefetch(address)
+    #else
+    #define FETCH(address) ((void)0)
+    #endif
+    """
+    void FETCH(const void* address) nogil
+
 ctypedef unsigned char byte
 
 # bits of a voxel's flags, as in lattice.py
@@ -23,15 +35,17 @@ cdef enum:
 cdef enum:
     BLOCK = 256
 
+# cells ahead for whom memory is asked for
+cdef enum:
+    AHEAD = 8
+
 # parts that threads take in turn; each writes its own cells, so their order changes nothing
 cdef enum:
     CHUNKS = 64
 
-# codes of an event, as in lattice.py: 0 none, 1 division, then deaths, then fates; last a stage
+# code of an event, as in lattice.py
 cdef enum:
     DIVISION = 1
-    FIRST = 2
-    STAGE = 255
 
 # what became of a proposal
 cdef enum:
@@ -58,20 +72,6 @@ cdef struct Tissue:
     Box box
 
 
-cdef inline word mix(word z) noexcept nogil:
-    z = (z ^ (z >> 30)) * <word>0xBF58476D1CE4E5B9
-    z = (z ^ (z >> 27)) * <word>0x94D049BB133111EB
-    return z ^ (z >> 31)
-
-
-cdef inline word bits(long long id, word a, word b) noexcept nogil:
-    return mix(mix(<word>id + a) ^ b)
-
-
-cdef inline double uniform(long long id, word a, word b) noexcept nogil:
-    return <double>(bits(id, a, b) >> 11) * (1.0 / 9007199254740992.0)
-
-
 cdef inline void neighbours(int v, const Box* box, int* out) noexcept nogil:
     """The face neighbours x-, x+, y-, y+, z-, z+ of a voxel; -1 beyond a wall."""
     cdef int z = v % box.nz
@@ -88,186 +88,54 @@ cdef inline void neighbours(int v, const Box* box, int* out) noexcept nogil:
     out[5] = v + 1 if z < box.nz - 1 else (v - box.nz + 1 if box.wrap_z else -1)
 
 
-# ---------------------------------------------------------------------------------- events
-
-
-cdef int competing(
-    double dt, double u, const float* death, Py_ssize_t n_causes, const float* fate,
-    Py_ssize_t n_types, Py_ssize_t stride, int own, double total,
-) noexcept nogil:
-    """Code of the competing hazard, of `total` rate, that strikes in dt, or 0."""
-    cdef Py_ssize_t k
-    cdef double rate, p, r, passed = 0.0
-    cdef int chosen = 0
-    cdef bint now = isinf(total)
-    if now:
-        r = 0.0
-        for k in range(n_causes):
-            r += isinf(death[k * stride])
-        for k in range(n_types):
-            if k != own:
-                r += isinf(fate[k * stride])
-        r *= u
-    else:
-        p = -expm1(-total * dt)
-        if u >= p:
-            return 0
-        # given that an event happens, u / p is uniform again
-        r = u / p * total
-    for k in range(n_causes):
-        rate = isinf(death[k * stride]) if now else death[k * stride]
-        if rate > 0.0:
-            chosen = FIRST + <int>k
-            passed += rate
-            if r < passed:
-                return chosen
-    for k in range(n_types):
-        if k == own:
-            continue
-        rate = isinf(fate[k * stride]) if now else fate[k * stride]
-        if rate > 0.0:
-            chosen = FIRST + <int>(n_causes + k)
-            passed += rate
-            if r < passed:
-                return chosen
-    return chosen
-
-
-cdef inline void greatest_finite(
-    int n, const float* rate, float* most, int* bad
-) noexcept nogil:
-    """Of n rates, each in a lane of its own; counts those that are negative or NaN."""
-    cdef int j
-    cdef float top = most[0], r
-    cdef int wrong = 0
-    for j in range(n):
-        r = rate[j]
-        wrong += not r >= 0.0
-        top = r if r > top and r < INFINITY else top
-    most[0] = top
-    bad[0] += wrong
-
-
-cdef void draw_block(
-    Py_ssize_t i, int n, const long long* id, const byte* type, const int* voxel,
-    const byte* stage, const float* divide, const float* arrest, const float* death,
-    Py_ssize_t n_causes, const float* fate, Py_ssize_t n_types, Py_ssize_t stride,
-    const int* occupant, Py_ssize_t n_voxels, double dt, int stages, double haste,
-    word event_a, word event_b, word divide_a, word divide_b, byte* event, int* bad, int* astray,
-) noexcept nogil:
-    """`draw` of the n <= BLOCK cells from i on; whoever has no event is passed over in rows."""
-    cdef double total[BLOCK]
-    cdef int some[BLOCK]
-    cdef const float* rate
-    cdef Py_ssize_t k
-    cdef int j, m, wrong, v, found = 0
-    cdef double u, x
-    cdef float r
-    for j in range(n):
-        total[j] = 0.0
-        event[i + j] = 0
-    wrong = 0
-    for k in range(n_causes):
-        rate = death + k * stride + i
-        for j in range(n):
-            wrong += not rate[j] >= 0.0
-            total[j] += rate[j]
-    for k in range(n_types):
-        rate = fate + k * stride + i
-        for j in range(n):
-            wrong += not rate[j] >= 0.0
-            # to become what it is, is no event
-            total[j] += 0.0 if type[i + j] == k else rate[j]
-    for j in range(n):
-        r = arrest[i + j]
-        wrong += not (r >= 0.0 and r <= 1.0)
-    bad[0] += wrong
-    wrong = 0
-    for j in range(n):
-        v = voxel[i + j]
-        wrong += v < 0 or v >= n_voxels or occupant[v] != i + j
-    astray[0] += wrong
-    # 1 - exp(-x) <= x: most cells need no exponential
-    for j in range(n):
-        u = uniform(id[i + j], event_a, event_b)
-        some[found] = j
-        found += u < total[j] * dt
-    for m in range(found):
-        j = some[m]
-        u = uniform(id[i + j], event_a, event_b)
-        event[i + j] = <byte>competing(
-            dt, u, death + i + j, n_causes, fate + i + j, n_types, stride, type[i + j], total[j]
-        )
-    # haste (exp(x) - 1) <= haste x (1 + x) up to x = 1.79
-    found = 0
-    for j in range(n):
-        x = divide[i + j] * dt
-        u = uniform(id[i + j], divide_a, divide_b)
-        some[found] = j
-        found += u < haste * x * (1.0 + x)
-    for m in range(found):
-        j = some[m]
-        if event[i + j] != 0:
-            continue
-        if isinf(divide[i + j]):
-            event[i + j] = DIVISION
-        elif uniform(id[i + j], divide_a, divide_b) < haste * expm1(divide[i + j] * dt):
-            event[i + j] = DIVISION if stage[i + j] >= stages - 1 else STAGE
-
-
-cdef void draw_chunk(
-    Py_ssize_t start, Py_ssize_t stop, const long long* id, const byte* type, const int* voxel,
-    const byte* stage, const float* hop, const float* divide, const float* arrest,
-    const float* death, Py_ssize_t n_causes, const float* fate, Py_ssize_t n_types,
-    Py_ssize_t stride, const int* occupant, Py_ssize_t n_voxels, double dt, int stages,
-    double haste, word event_a, word event_b, word divide_a, word divide_b, byte* event,
-    double* summary,
-) noexcept nogil:
-    cdef Py_ssize_t i = start
-    cdef float most_hops = 0.0, most_divisions = 0.0
-    cdef double all_bad = 0.0, all_astray = 0.0
-    cdef int n, bad, astray
-    while i < stop:
-        n = <int>min(<Py_ssize_t>BLOCK, stop - i)
-        bad = astray = 0
-        greatest_finite(n, hop + i, &most_hops, &bad)
-        greatest_finite(n, divide + i, &most_divisions, &bad)
-        draw_block(
-            i, n, id, type, voxel, stage, divide, arrest, death, n_causes, fate, n_types, stride,
-            occupant, n_voxels, dt, stages, haste, event_a, event_b, divide_a, divide_b, event,
-            &bad, &astray,
-        )
-        all_bad += bad
-        all_astray += astray
-        i += n
-    summary[0] = most_hops
-    summary[1] = most_divisions
-    summary[2] = all_bad
-    summary[3] = all_astray
-
-
-def draw(
-    Py_ssize_t n, const long long[::1] id, const byte[::1] type, const int[::1] voxel,
-    const byte[::1] stage, const float[::1] hop, const float[::1] divide,
-    const float[::1] arrest, const float[:, ::1] death, const float[:, ::1] fate,
-    const int[::1] occupant, double dt, int stages, double haste, word event_a, word event_b,
-    word divide_a, word divide_b, int threads, byte[::1] event, double[:, ::1] summary,
-):
-    """Event of every cell; per chunk: greatest finite hop, divide, bad rates, cells astray.
-
-    A cell passes one of its `stages` with haste (exp(divide dt) - 1), and divides from the last.
-    """
-    cdef Py_ssize_t chunks = summary.shape[0], c
-    for c in prange(chunks, nogil=True, schedule="dynamic", num_threads=threads):
-        draw_chunk(
-            n * c // chunks, n * (c + 1) // chunks, &id[0], &type[0], &voxel[0], &stage[0],
-            &hop[0], &divide[0], &arrest[0], &death[0, 0], death.shape[0], &fate[0, 0],
-            fate.shape[0], fate.shape[1], &occupant[0], occupant.shape[0], dt, stages, haste,
-            event_a, event_b, divide_a, divide_b, &event[0], &summary[c, 0],
-        )
-
-
 # -------------------------------------------------------------------------------- movement
+
+
+cdef void exponentials(int n, double* x) noexcept nogil:
+    """exp of n numbers, |x| <= 700, each to 1e-14: side by side, and without a call.
+
+    x = k ln 2 + y with |y| <= ln(2)/2, and the series of exp(y).
+    """
+    cdef double k, y, scale
+    cdef long long power
+    cdef int i
+    for i in range(n):
+        k = x[i] * 1.4426950408889634 + 6755399441055744.0  # 1.5 2^52: no digits behind the point
+        memcpy(&power, &k, 8)
+        power = (power + 1023) << 52
+        memcpy(&scale, &power, 8)
+        k = k - 6755399441055744.0
+        y = (x[i] - k * 0.6931471803691238) - k * 1.9082149292705877e-10
+        x[i] = scale * (
+            1.0 + y * (1.0 + y * (1.0 / 2 + y * (1.0 / 6 + y * (1.0 / 24 + y * (1.0 / 120 + y * (
+            1.0 / 720 + y * (1.0 / 5040 + y * (1.0 / 40320 + y * (1.0 / 362880 + y * (
+            1.0 / 3628800 + y * (1.0 / 39916800)))))))))))
+        )
+
+
+cdef inline void beside(int v, const Tissue* tissue, int* out) noexcept nogil:
+    """`neighbours`, without a division inside the box."""
+    cdef int line = tissue.box.nz
+    cdef int plane = tissue.box.ny * line
+    if tissue.flags[v] & INNER:
+        out[0], out[1], out[2] = v - plane, v + plane, v - line
+        out[3], out[4], out[5] = v + line, v - 1, v + 1
+    else:
+        neighbours(v, &tissue.box, out)
+
+
+cdef inline void fetch_around(
+    const void* base, int size, int v, const Tissue* tissue
+) noexcept nogil:
+    """Ask for the memory of a voxel and its neighbours, of an array of that many bytes a voxel."""
+    cdef const char* here = <const char*>base + <Py_ssize_t>v * size
+    cdef Py_ssize_t line = tissue.box.nz * size
+    cdef Py_ssize_t plane = tissue.box.ny * line
+    FETCH(here)
+    FETCH(here - line)
+    FETCH(here + line)
+    FETCH(here - plane)
+    FETCH(here + plane)
 
 
 cdef inline double grip(int target, int v, const Tissue* tissue) noexcept nogil:
@@ -276,14 +144,38 @@ cdef inline double grip(int target, int v, const Tissue* tissue) noexcept nogil:
     cdef int d
     if tissue.flags[target] & SURFACE:
         return 1.0
-    neighbours(target, &tissue.box, around)
+    beside(target, tissue, around)
     for d in range(6):
         if around[d] >= 0 and around[d] != v and tissue.flags[around[d]] & TAKEN:
             return 1.0
     return tissue.open_grip
 
 
-cdef inline int choose_inside(int v, double r, const Tissue* tissue) noexcept nogil:
+cdef void attractions(
+    int n, const int* mover, const int* voxel, const Tissue* tissue, double* bias,
+) noexcept nogil:
+    """exp((potential of a neighbour - own)/2) for the six neighbours of each mover.
+
+    In a wall and beyond the box it is anything.
+    """
+    cdef int around[6]
+    cdef int m, d, v
+    for m in range(n):
+        if m + AHEAD < n:
+            fetch_around(tissue.potential, 4, voxel[mover[m + AHEAD]], tissue)
+        v = voxel[mover[m]]
+        beside(v, tissue, around)
+        for d in range(6):
+            bias[6 * m + d] = 0.5 * (
+                <double>tissue.potential[around[d] if around[d] >= 0 else v]
+                - <double>tissue.potential[v]
+            )
+    exponentials(6 * n, bias)
+
+
+cdef inline int choose_inside(
+    int v, double r, const Tissue* tissue, const double* bias
+) noexcept nogil:
     """`choose` with guidance, two voxels or more away from every face.
 
     The same answer without branches to mispredict: twice as fast; -2 where rounding needs care.
@@ -294,7 +186,6 @@ cdef inline int choose_inside(int v, double r, const Tissue* tissue) noexcept no
     cdef double weight[6]
     cdef double total = 0.0
     cdef const byte* flags = tissue.flags + v
-    cdef const float* potential
     cdef int plane = tissue.box.ny * tissue.box.nz, line = tissue.box.nz
     cdef int d, e, f, flag, grips, picked = 0
     step[0], step[1], step[2], step[3], step[4], step[5] = -plane, plane, -line, line, -1, 1
@@ -317,12 +208,9 @@ cdef inline int choose_inside(int v, double r, const Tissue* tissue) noexcept no
         flag = flags[step[d]]
         grips = ((near[d] & TAKEN) | (flag & SURFACE)) != 0
         weight[d] = ((flag & CLOSED) == 0) * (grips + (1 - grips) * tissue.open_grip)
-    if tissue.potential != NULL:
-        potential = tissue.potential + v
+    if bias != NULL:
         for d in range(6):
-            # what the potential is in walls is nobody's business
-            if weight[d] > 0.0:
-                weight[d] *= exp(0.5 * (<double>potential[step[d]] - <double>potential[0]))
+            weight[d] = weight[d] * bias[d] if weight[d] > 0.0 else 0.0
     for d in range(6):
         total += weight[d]
         passed[d] = total
@@ -334,20 +222,23 @@ cdef inline int choose_inside(int v, double r, const Tissue* tissue) noexcept no
     return v + step[picked] if picked < 6 else -2
 
 
-cdef int choose(int v, double r, const Tissue* tissue) noexcept nogil:
-    """The neighbour voxel that r in [0, 1) picks by weight; -1 for none or a wall."""
+cdef int choose(int v, double r, const Tissue* tissue, const double* bias) noexcept nogil:
+    """The neighbour voxel that r in [0, 1) picks by weight; -1 for none or a wall.
+
+    No bias is a null pointer.
+    """
     cdef int around[6]
     cdef double weight[6]
     cdef double total = 0.0, passed = 0.0
     cdef int d, j, picked = -1
-    cdef bint guidance = tissue.guidance, biased = tissue.potential != NULL
+    cdef bint guidance = tissue.guidance
     if guidance and tissue.flags[v] & INNER:
-        picked = choose_inside(v, r, tissue)
+        picked = choose_inside(v, r, tissue, bias)
         if picked != -2:
             return picked
         picked = -1
-    neighbours(v, &tissue.box, around)
-    if not guidance and not biased:
+    beside(v, tissue, around)
+    if not guidance and bias == NULL:
         return around[<int>(6.0 * r)]
     for d in range(6):
         j = around[d]
@@ -355,10 +246,8 @@ cdef int choose(int v, double r, const Tissue* tissue) noexcept nogil:
             weight[d] = 0.0 if guidance else 1.0
         else:
             weight[d] = grip(j, v, tissue) if guidance else 1.0
-            if biased:
-                weight[d] *= exp(
-                    0.5 * (<double>tissue.potential[j] - <double>tissue.potential[v])
-                )
+            if bias != NULL:
+                weight[d] *= bias[d]
         total += weight[d]
     if not total > 0.0:
         return -1
@@ -382,13 +271,14 @@ cdef inline double chance(double rate, byte code, double delta, bint first) noex
 
 
 cdef void propose(
-    Py_ssize_t start, Py_ssize_t stop, const long long* id, const int* voxel, const float* hop,
+    Py_ssize_t start, Py_ssize_t stop, const int* id, const int* voxel, const float* hop,
     const byte* event, bint first, double delta, word a, word b, const Tissue* tissue,
     int* want, byte* outcome,
 ) noexcept nogil:
     """The empty voxel that each cell wants, -1 for none."""
     cdef int mover[BLOCK]
     cdef double part[BLOCK]
+    cdef double bias[6 * BLOCK]
     cdef Py_ssize_t i = start
     cdef int j, n, m, found, target
     cdef double p, u
@@ -404,16 +294,20 @@ cdef void propose(
             found += u < p
             want[i + j] = -1
             outcome[i + j] = LOST
+        if tissue.potential != NULL:
+            attractions(found, mover, voxel + i, tissue, bias)
         for m in range(found):
             j = mover[m]
-            target = choose(voxel[i + j], part[m], tissue)
+            target = choose(
+                voxel[i + j], part[m], tissue, NULL if tissue.potential == NULL else bias + 6 * m
+            )
             if target >= 0 and not tissue.flags[target] & (CLOSED | TAKEN):
                 want[i + j] = target
         i += n
 
 
 cdef inline byte contest(
-    Py_ssize_t i, const long long* id, const int* want, const byte* event, bint first,
+    Py_ssize_t i, const int* id, const int* want, const byte* event, bint first,
     word a, word b, const Tissue* tissue,
 ) noexcept nogil:
     """What becomes of cell i's proposal: rivals can only stand around the voxel it wants."""
@@ -421,7 +315,7 @@ cdef inline byte contest(
     cdef int d, rival, target = want[i]
     cdef bint divides = first and event[i] == DIVISION
     cdef bint other
-    neighbours(target, &tissue.box, around)
+    beside(target, tissue, around)
     for d in range(6):
         if around[d] < 0 or not tissue.flags[around[d]] & TAKEN:
             continue
@@ -438,7 +332,7 @@ cdef inline byte contest(
 
 
 cdef void resolve(
-    Py_ssize_t start, Py_ssize_t stop, const long long* id, const int* want, const byte* event,
+    Py_ssize_t start, Py_ssize_t stop, const int* id, const int* want, const byte* event,
     bint first, word a, word b, const Tissue* tissue, byte* outcome,
 ) noexcept nogil:
     """What becomes of each proposal."""
@@ -452,6 +346,8 @@ cdef void resolve(
             some[found] = j
             found += want[i + j] >= 0
         for m in range(found):
+            if m + AHEAD < found:
+                fetch_around(tissue.occupant, 4, want[i + some[m + AHEAD]], tissue)
             j = some[m]
             outcome[i + j] = contest(i + j, id, want, event, first, a, b, tissue)
         i += n
@@ -489,7 +385,7 @@ cdef Py_ssize_t commit(
 
 
 def substep(
-    Py_ssize_t n, const long long[::1] id, int[::1] voxel, const float[::1] hop,
+    Py_ssize_t n, const int[::1] id, int[::1] voxel, const float[::1] hop,
     const byte[::1] event, bint first, double delta, word target_a, word target_b,
     word rank_a, word rank_b, int[::1] occupant, byte[::1] flags, bint guidance,
     double open_grip, bint biased, const float[::1] potential, int nx, int ny, int nz,
@@ -523,6 +419,42 @@ def substep(
             &occupant[0],
         )
     return hops
+
+
+def sort(
+    const byte[::1] flags, int[::1] occupant, int[::1] row, int[::1] where, int threads
+):
+    """Number the cells by voxel: row i was ``row[i]`` before. `where` has room for CHUNKS + 1."""
+    cdef Py_ssize_t n = flags.shape[0]
+    cdef int c
+    where[0] = 0
+    for c in prange(CHUNKS, nogil=True, schedule="dynamic", num_threads=threads):
+        where[c + 1] = count_taken(n * c // CHUNKS, n * (c + 1) // CHUNKS, &flags[0])
+    for c in range(CHUNKS):
+        where[c + 1] += where[c]
+    for c in prange(CHUNKS, nogil=True, schedule="dynamic", num_threads=threads):
+        renumber(
+            n * c // CHUNKS, n * (c + 1) // CHUNKS, where[c], &flags[0], &occupant[0], &row[0]
+        )
+
+
+cdef int count_taken(Py_ssize_t start, Py_ssize_t stop, const byte* flags) noexcept nogil:
+    cdef Py_ssize_t v
+    cdef int found = 0
+    for v in range(start, stop):
+        found += (flags[v] & TAKEN) != 0
+    return found
+
+
+cdef void renumber(
+    Py_ssize_t start, Py_ssize_t stop, int at, const byte* flags, int* occupant, int* row,
+) noexcept nogil:
+    cdef Py_ssize_t v
+    for v in range(start, stop):
+        if flags[v] & TAKEN:
+            row[at] = occupant[v]
+            occupant[v] = at
+            at += 1
 
 
 def count_bad_potential(

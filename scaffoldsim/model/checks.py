@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scaffoldsim.model import _lattice
+
 if TYPE_CHECKING:
     from scaffoldsim.model.cells import Cells
 
@@ -15,6 +17,7 @@ __all__ = [
     "require_mask",
     "require_one_each",
     "require_places",
+    "require_potential",
     "require_short_step",
     "require_type",
 ]
@@ -99,6 +102,24 @@ def require_one_each(
         raise ValueError(
             f"cells {cells.id[row]} and {cells.id[last[row]]} share voxel "
             f"{_ijk(cells.voxel[row], shape)}: one voxel holds one cell."
+        )
+
+
+def require_potential(
+    potential: NDArray[np.float32], flags: NDArray[np.uint8], limit: float, threads: int
+) -> None:
+    """The potential is a number within +-limit wherever a cell can go.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    bad = _lattice.count_bad_potential(potential, flags, limit, threads)
+    if bad:
+        raise ValueError(
+            f"the potential is not finite or beyond +-{limit:g} in {bad} open voxels: check the "
+            "fields and chemotaxis strengths it is made from."
         )
 
 

@@ -1,7 +1,7 @@
 """Cells on the voxels: rates become deaths, fates, divisions and moves, for all cells at once.
 
 The lattice is generic: it knows no factor, cell type or host by name. Rules set rates; one call
-of `Lattice.update` turns them into events (compiled twin: ``_lattice.pyx``).
+of `Lattice.update` turns them into events (compiled twins: ``_events.pyx``, ``_lattice.pyx``).
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scaffoldsim.model import _lattice, counter
+from scaffoldsim.model import _events, _lattice, counter, cycle
 from scaffoldsim.model.checks import (
     name_bad_rate,
     require_mask,
     require_one_each,
     require_places,
+    require_potential,
     require_short_step,
     require_type,
 )
@@ -35,7 +36,7 @@ EMPTY, CLOSED = -1, -2
 # bits of a voxel's flags, as in _lattice.pyx
 NO_ENTRY, SOLID, SURFACE, INNER, TAKEN = 1, 2, 4, 8, 16
 
-# codes of an event, as in _lattice.pyx
+# codes of an event, as in _events.pyx
 DIVISION, FIRST, STAGE = 1, 2, 255
 
 #: Greatest chance of a hop per sub-step; above it, lost conflicts slow diffusion (docs/theory.md).
@@ -43,9 +44,6 @@ LARGEST_HOP = 0.3
 
 #: Greatest product of division rate and step; above it, a cell would need two divisions.
 LARGEST_DIVISION = 0.1
-
-#: Stages of the cell cycle fit into a byte.
-MOST_STAGES = 250
 
 #: More sub-steps than this are taken for a mistaken rate (assumed: 250 times the usual 4).
 MOST_SUBSTEPS = 1000
@@ -56,7 +54,7 @@ LARGEST_POTENTIAL = 500.0
 #: Steps between two sortings by voxel: neighbours in space are then neighbours in memory.
 SORT_EVERY = 12
 
-# work is cut into this many parts for any number of threads
+# work is cut into this many parts for any number of threads, as in _lattice.pyx
 _CHUNKS = 64
 
 # below this many cells a thread costs more to wake than it gains
@@ -97,9 +95,8 @@ class Lattice:
         Index of the type that mother and daughter become, each with the chance `Cells.arrest`, at
         a division; None: neither ever does.
     stages
-        Stages k of the cell cycle. A cell passes one with (e^{λ dt} − 1)/(2^{1/k} − 1) and divides
-        from the last: a time with coefficient of variation 1/√k between divisions, and growth by
-        e^{λ dt} a step for any k once the stages are those of `growing_stages`.
+        Stages k of the cell cycle (`cycle`): a cell divides from the last, 1 is the exponential
+        clock.
     threads
         Threads of the kernel; None takes all cores. Results do not depend on it.
 
@@ -143,8 +140,8 @@ class Lattice:
         stages: int = 1,
         threads: int | None = None,
     ) -> None:
-        if not 1 <= stages <= MOST_STAGES:
-            raise ValueError(f"stages is {stages}, must lie in 1 to {MOST_STAGES}.")
+        if not 1 <= stages <= cycle.MOST_STAGES:
+            raise ValueError(f"stages is {stages}, must lie in 1 to {cycle.MOST_STAGES}.")
         if not 0.0 <= open_grip <= 1.0:
             raise ValueError(f"open_grip is {open_grip}, must lie in 0 to 1.")
         if threads is not None and threads < 1:
@@ -162,6 +159,8 @@ class Lattice:
         self._flags = np.zeros(n_voxels, dtype=np.uint8)
         self._potential: NDArray[np.float32] | None = None
         self._linked: tuple[int, int, int] | None = None
+        self._want = np.empty(0, dtype=np.int32)
+        self._notes = self._event = self._outcome = np.empty(0, dtype=np.uint8)
         self.set_walls(solid)
 
     def __repr__(self) -> str:
@@ -236,20 +235,8 @@ class Lattice:
     # cells ------------------------------------------------------------------------------------
 
     def growing_stages(self, u: ArrayLike) -> NDArray[np.uint8]:
-        r"""Stages of the cell cycle in a population that has long been growing.
-
-        Stage i of k is held by a share :math:`\propto 2^{-i/k}`: for each mother in the last stage
-        there are two daughters in the first. A delivery in these stages grows by
-        :math:`e^{\lambda dt}` from the first step on.
-
-        Parameters
-        ----------
-        u
-            One number in [0, 1) a cell, uniform.
-        """
-        share = 1.0 - np.asarray(u, dtype=np.float64) / 2.0
-        stage: NDArray[np.uint8] = (-self.stages * np.log2(share)).astype(np.uint8)
-        return np.minimum(stage, np.uint8(self.stages - 1))
+        """Stages of a delivery that grows from the first step on, from uniform numbers."""
+        return cycle.growing_stages(u, self.stages)
 
     def place(self, cells: Cells) -> None:
         """Enter all cells at their voxels, as after a delivery or a restart.
@@ -304,35 +291,27 @@ class Lattice:
             self.place(cells)
         require_type(self.senescent, cells.types)
         event, largest_hop = self._draw(cells, dt, seed, step)
-        self._check_potential()
+        if self._potential is not None:
+            require_potential(self._potential, self._flags, LARGEST_POTENTIAL, self.threads)
 
-        born = np.zeros(0, BIRTH)
         cells.age += np.float32(dt)
         cells.clock += np.float32(dt)
-        if self.stages > 1:
-            passed = np.flatnonzero(event == STAGE)
-            cells.stage[passed] += np.uint8(1)
-            event[passed] = 0
-        fates = self._change(cells, event)
-        deaths = self._remove(cells, event)
+        struck = _struck(event)
+        fates = self._change(cells, event, struck)
+        deaths = self._remove(cells, event, struck)
 
         # the small margin keeps .3 stored in single precision within one sub-step
         substeps = max(1, math.ceil(largest_hop * dt / LARGEST_HOP - 1e-6))
-        want = np.empty(cells.n, dtype=np.int32)
-        outcome = np.empty(cells.n, dtype=np.uint8)
         n_hops = 0
         for k in range(substeps):
-            n_hops += self._substep(cells, event, dt / substeps, seed, step, k, want, outcome)
+            self._reserve(cells.n)
+            n_hops += self._substep(cells, event, dt / substeps, seed, step, k)
             if k == 0:
-                born, arrested = self._bear(cells, want, outcome, seed, step)
+                born, arrested = self._bear(cells, seed, step)
                 fates = np.concatenate([fates, arrested])
                 fates = fates[np.argsort(fates["id"])]
-                want = np.empty(cells.n, dtype=np.int32)
-                outcome = np.empty(cells.n, dtype=np.uint8)
-                event = np.zeros(cells.n, dtype=np.uint8)
         if step % SORT_EVERY == 0:
-            cells.order(self.occupant[self.occupant >= 0])
-            self.occupant[cells.voxel] = np.arange(cells.n, dtype=np.int32)
+            self._sort(cells)
         self._link(cells)
         return Events(
             births=born,
@@ -350,9 +329,10 @@ class Lattice:
         self, cells: Cells, dt: float, seed: int, step: int
     ) -> tuple[NDArray[np.uint8], float]:
         """Event code of every cell and the greatest hop rate, checked; changes nothing."""
-        event = np.empty(cells.n, dtype=np.uint8)
+        self._reserve(cells.n)
+        event = self._event[: cells.n]
         summary = np.zeros((_CHUNKS, 8))  # a row fills a cache line: threads do not share one
-        _lattice.draw(
+        _events.draw(
             cells.n,
             cells.allocated("id"),
             cells.allocated("type"),
@@ -366,7 +346,7 @@ class Lattice:
             self.occupant,
             dt,
             self.stages,
-            1.0 / (2.0 ** (1.0 / self.stages) - 1.0),
+            cycle.haste(self.stages),
             *counter.keys(seed=seed, step=step, purpose="lattice.event"),
             *counter.keys(seed=seed, step=step, purpose="lattice.divide"),
             self._threads_for(cells.n),
@@ -376,8 +356,7 @@ class Lattice:
         hop, division, bad, astray = summary.max(axis=0)[:4]
         if bad:
             raise ValueError(name_bad_rate(cells))
-        # with k stages, a step of ln 2/k would already pass each with certainty
-        most_division = min(LARGEST_DIVISION, math.log(2.0) / self.stages)
+        most_division = min(LARGEST_DIVISION, cycle.longest_step(self.stages))
         require_short_step(
             cells, dt, float(hop), float(division), LARGEST_HOP * MOST_SUBSTEPS, most_division
         )
@@ -385,28 +364,24 @@ class Lattice:
             self.place(cells)
         return event, float(hop)
 
-    def _check_potential(self) -> None:
-        if self._potential is None:
-            return
-        bad = _lattice.count_bad_potential(
-            self._potential, self._flags, LARGEST_POTENTIAL, self.threads
-        )
-        if bad:
-            raise ValueError(
-                f"the potential is not finite or beyond +-{LARGEST_POTENTIAL:g} in {bad} open "
-                "voxels: check the fields and chemotaxis strengths it is made from."
-            )
-
-    def _change(self, cells: Cells, event: NDArray[np.uint8]) -> NDArray[np.void]:
-        """Give cells their new types; returns the records."""
-        first_fate = FIRST + len(cells.causes)
-        rows = np.flatnonzero(event >= first_fate)
+    def _change(
+        self, cells: Cells, event: NDArray[np.uint8], struck: NDArray[np.int64]
+    ) -> NDArray[np.void]:
+        """Give cells their new stages and types; returns the records of the types."""
+        code, first_fate = event[struck], FIRST + len(cells.causes)
+        passed = struck[code == STAGE]
+        cells.stage[passed] += np.uint8(1)
+        event[passed] = 0
+        rows = struck[(code >= first_fate) & (code != STAGE)]
         cells.clock[rows] = 0.0
         return become(cells, rows, event[rows] - np.uint8(first_fate))
 
-    def _remove(self, cells: Cells, event: NDArray[np.uint8]) -> NDArray[np.void]:
+    def _remove(
+        self, cells: Cells, event: NDArray[np.uint8], struck: NDArray[np.int64]
+    ) -> NDArray[np.void]:
         """Free the voxels of the dead and drop their rows; returns the records, by id."""
-        rows = np.flatnonzero((event >= FIRST) & (event < FIRST + len(cells.causes)))
+        code = event[struck]
+        rows = struck[(code >= FIRST) & (code < FIRST + len(cells.causes))]
         records = record(DEATH, cells, rows)
         records["cause"] = event[rows] - FIRST
         voxel = records["voxel"]
@@ -425,8 +400,6 @@ class Lattice:
         seed: int,
         step: int,
         k: int,
-        want: NDArray[np.int32],
-        outcome: NDArray[np.uint8],
     ) -> int:
         none = np.zeros(0, dtype=np.float32)
         hops: int = _lattice.substep(
@@ -448,30 +421,26 @@ class Lattice:
             *self.grid.shape,
             *self.grid.periodic,
             self._threads_for(cells.n),
-            want,
-            outcome,
+            self._want,
+            self._outcome,
         )
         return hops
 
     def _bear(
-        self,
-        cells: Cells,
-        want: NDArray[np.int32],
-        outcome: NDArray[np.uint8],
-        seed: int,
-        step: int,
+        self, cells: Cells, seed: int, step: int
     ) -> tuple[NDArray[np.void], NDArray[np.void]]:
         """Add the daughters in the order of their voxels; returns births by id, and arrests."""
-        mothers = np.flatnonzero(outcome == 2)
+        want, outcome = self._want[: cells.n], self._outcome[: cells.n]
+        mothers = _struck(outcome)
         mothers = mothers[np.argsort(want[mothers])]
         cells.doublings[mothers] += np.float32(1.0)
         cells.clock[mothers] = 0.0
         cells.stage[mothers] = 0
         own = {"id", "voxel", "parent", "age", "clock"}
-        inherited = {c: getattr(cells, c)[..., mothers] for c in cells.columns if c not in own}
-        rows = cells.append(
-            mothers.size, voxel=want[mothers], parent=cells.id[mothers], **inherited
-        )
+        rows = cells.append(mothers.size, voxel=want[mothers], parent=cells.id[mothers])
+        for name in cells.columns.keys() - own:
+            for column in np.atleast_2d(cells.allocated(name)):
+                column[rows] = column[mothers]
         self.occupant[cells.voxel[rows]] = rows
         self._flags[cells.voxel[rows]] |= np.uint8(TAKEN)
         records = record(BIRTH, cells, rows)
@@ -483,6 +452,23 @@ class Lattice:
         family = family[struck & (cells.type[family] != self.senescent)]
         return records, become(cells, family, self.senescent)
 
+    def _sort(self, cells: Cells) -> None:
+        """Put the rows into the order of the voxels."""
+        self._reserve(cells.n)
+        row, where = self._want[: cells.n], np.empty(_CHUNKS + 1, dtype=np.int32)
+        threads = self._threads_for(cells.n)
+        _lattice.sort(self._flags, self.occupant, row, where, threads)
+        # what became of the cells is told: its two bytes a cell are free
+        cells.take(row, scratch=self._notes.view(np.uint16), threads=threads)
+
+    def _reserve(self, n: int) -> None:
+        """Room for what the kernel notes of each cell; kept, since new memory costs time."""
+        if self._want.size < n:
+            n += n // 32
+            self._want = np.empty(n, dtype=np.int32)
+            self._notes = np.empty(2 * n, dtype=np.uint8)
+            self._event, self._outcome = self._notes[:n], self._notes[n:]
+
     def _vacant(self, voxels: slice | NDArray[Any]) -> NDArray[np.int32]:
         """What `occupant` says of these voxels without a cell: -1, or -2 where none may enter."""
         return EMPTY - (self._flags[voxels] & NO_ENTRY).astype(np.int32)
@@ -492,6 +478,13 @@ class Lattice:
 
     def _threads_for(self, n: int) -> int:
         return max(1, min(self.threads, n // _CELLS_PER_THREAD))
+
+
+def _struck(code: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Rows whose code is 2 or more: deaths and fates, or births."""
+    rows = np.empty(_events.struck(code.size, code, np.empty(0, np.int64)), dtype=np.int64)
+    _events.struck(code.size, code, rows)
+    return rows
 
 
 def _beside(mask: NDArray[np.bool_], periodic: tuple[bool, bool, bool]) -> NDArray[np.bool_]:

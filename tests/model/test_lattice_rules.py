@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from scaffoldsim.model.cells import Cells
+from scaffoldsim.model.cycle import growing_stages
 from scaffoldsim.model.lattice import Lattice
 from scaffoldsim.scaffold.grid import Grid
 
@@ -127,12 +128,11 @@ def test_now_is_now_in_any_stage() -> None:
 
 
 def test_growing_stages_fit_and_fall_off() -> None:
-    lattice, _ = in_the_middle(1, stages=8)
     u = (np.arange(80_000) + 0.5) / 80_000
-    share = np.bincount(lattice.growing_stages(u), minlength=8) / u.size
+    share = np.bincount(growing_stages(u, 8), minlength=8) / u.size
     assert share == pytest.approx(2 * (1 - 2**-0.125) * 2 ** (-np.arange(8) / 8), rel=1e-3)
-    assert lattice.growing_stages([0.0, 1 - 2**-53]).tolist() == [0, 7]
-    assert (in_the_middle(1)[0].growing_stages(u) == 0).all()
+    assert growing_stages([0.0, 1 - 2**-53], 8).tolist() == [0, 7]
+    assert (growing_stages(u, 1) == 0).all()
 
 
 def test_a_cell_in_a_sealed_voxel_stays() -> None:

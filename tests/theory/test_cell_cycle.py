@@ -13,6 +13,7 @@ import pytest
 
 from scaffoldsim.model import counter
 from scaffoldsim.model.cells import Cells
+from scaffoldsim.model.cycle import growing_stages
 from scaffoldsim.model.ledger import Ledger
 from tests.theory.boxes import GROWTH, HOUR, lone_voxels, open_box
 
@@ -32,7 +33,7 @@ def test_growth_through_stages_is_exponential_from_the_first_step(dt: float) -> 
     cells = Cells(["bmsc"], ["basal"])
     cells.append(founders, voxel=apart[:founders])
     u = counter.uniform(cells.id, counter.keys(seed=1, step=0, purpose="stages"))
-    cells.stage = lattice.growing_stages(u)
+    cells.stage = growing_stages(u, STAGES)
     steps = round(84 * HOUR / dt)
     grown = []
     for step in range(steps):
