@@ -160,7 +160,7 @@ def fill(
     const byte[::1] origin,
     const byte[::1] genes,
     const int[::1] voxel,
-    const long long[::1] parent,
+    const int[::1] parent,
     const float[::1] age,
     const float[::1] doublings,
     *,
