@@ -148,9 +148,11 @@ def _harms(config: Config) -> Iterator[Problem]:
                 if other in condition.excludes:
                     yield where, f"{name} and {other} are the same harm; leave one out"
     every = {e.condition.name: (e.condition, p) for p, found in lists.items() for e in found}
+    told = set()
     for path, factor in _given(config):
         for name, (condition, place) in every.items():
-            if factor.name in condition.excludes:
+            if factor.name in condition.excludes and path not in told:
+                told.add(path)
                 yield (
                     path,
                     f"{factor.name} is the harm that {name} of {'.'.join(map(str, place))} holds "
@@ -166,7 +168,7 @@ def _harms(config: Config) -> Iterator[Problem]:
                 f"{raised[factor.name]} of the host raises {factor.name} already; leave one out",
             )
     for path, factor in _given(config):
-        if factor.instead is not None:
+        if factor.instead is not None and path not in told:
             yield (
                 path,
                 f"{factor.name} is of a culture; in vivo take a host with the condition "
