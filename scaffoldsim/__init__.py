@@ -31,7 +31,11 @@ _CELLS = {
     "BMSC": "bmsc",
     "PreOsteoblast": "preosteoblast",
     "Osteoblast": "osteoblast",
+    "Osteocyte": "osteocyte",
     "Adipocyte": "adipocyte",
+    "Chondrocyte": "chondrocyte",
+    "Endothelial": "endothelial",
+    "Senescent": "senescent",
 }
 
 __all__ = [*_PUBLIC, *_CELLS, "__version__"]

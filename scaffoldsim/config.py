@@ -46,9 +46,10 @@ OWNERS: dict[str, str] = {
     "faces": "scaffoldsim.scaffold.grid:Faces",
     "host": "scaffoldsim.model.host:Host",
     "fields": "scaffoldsim.model.fields:Species",
-    "cell_types": "scaffoldsim.model.rates:CellType",
+    "cell_types": "scaffoldsim.model.celltypes:CellType",
     "cells": "scaffoldsim.model.delivery:Seeding",
-    "exposures": "scaffoldsim.model.host:Exposure",
+    "exposures": "scaffoldsim.model.exposures:Exposure",
+    "mechanics": "scaffoldsim.model.substrate:Mechanics",
     "behaviours": "scaffoldsim.model.behaviours:Behaviour",
     "output": "scaffoldsim.run.schedule:Output",
 }
@@ -59,8 +60,13 @@ ENTRIES: dict[str, str] = {
     "hosts": OWNERS["host"],
     "fields": OWNERS["fields"],
     "cells": OWNERS["cell_types"],
-    "factors": "scaffoldsim.model.host:Factor",
+    "factors": "scaffoldsim.model.factors:Factor",
+    "organisms": "scaffoldsim.model.organisms:Organism",
+    "conditions": "scaffoldsim.model.conditions:Condition",
+    "genes": "scaffoldsim.model.genes:Gene",
 }
+#: what must agree between sections: a function that yields (path, message) for a `Config`
+AGREEMENT = "scaffoldsim.model.agreement:problems"
 #: sections that hold several entries: as a mapping by name, or as a list
 _BY_NAME = {"fields", "cell_types"}
 _LISTS = {"exposures", "behaviours"}
@@ -69,8 +75,21 @@ DEFAULTS: dict[str, Any] = {
     "faces": "closed",
     "host": "culture",
     "fields": {"oxygen": "oxygen"},
-    "cell_types": {name: name for name in ("bmsc", "preosteoblast", "osteoblast", "adipocyte")},
+    "cell_types": {
+        name: name
+        for name in (
+            "bmsc",
+            "preosteoblast",
+            "osteoblast",
+            "osteocyte",
+            "adipocyte",
+            "chondrocyte",
+            "endothelial",
+            "senescent",
+        )
+    },
     "exposures": [],
+    "mechanics": {},
     "behaviours": [],
     "output": {},
 }
@@ -108,7 +127,7 @@ class Config:
     ----------
     name, title, seed, duration, step
         The keys of no section; duration and step in seconds.
-    scaffold, faces, host, fields, cell_types, cells, exposures, behaviours, output
+    scaffold, faces, host, fields, cell_types, cells, exposures, mechanics, behaviours, output
         The validated sections.
     """
 
@@ -119,6 +138,7 @@ class Config:
     cell_types: Any
     cells: Any
     exposures: Any
+    mechanics: Any
     behaviours: Any
     output: Any
 
@@ -336,7 +356,11 @@ def _validate(tree: Tree) -> Config:
         problems += [*broken, *(each for each in found if not each.key.startswith(gone or "\0"))]
     if problems:
         raise ConfigError(problems)
-    return Config(top, sections, tree)
+    config = Config(top, sections, tree)
+    problems += [tree.problem(path, message) for path, message in _import(AGREEMENT)(config)]
+    if problems:
+        raise ConfigError(problems)
+    return config
 
 
 def _section(

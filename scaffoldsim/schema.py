@@ -147,7 +147,8 @@ class Unit:
     show
         The unit in which a message shows the range, if not `unit`.
     other
-        A second SI unit that is accepted too (an amount or a mass per volume).
+        Further SI units that are accepted too (an amount or a mass per volume); ``""`` is a plain
+        number.
     """
 
     def __init__(
@@ -157,19 +158,29 @@ class Unit:
         ge: float = -1e300,
         le: float = 1e300,
         show: str | None = None,
-        other: str | None = None,
+        other: str | tuple[str, ...] = (),
     ) -> None:
         self.unit, self.ge, self.le, self.show = unit, ge, le, show or unit
-        self.other = other
+        self.others = (other,) if isinstance(other, str) else other
 
     def kind_of(self, value: str | float) -> str:
-        """Return which of the two units, `unit` or `other`, the text `value` can be read in."""
-        if self.other is not None:
+        """Return which of the units, `unit` or an `other`, `value` can be read in.
+
+        Examples
+        --------
+        >>> dose = Unit("mol/m^3", other=("kg/m^3", ""))
+        >>> dose.kind_of("10 nM"), dose.kind_of("2 ng/mL"), dose.kind_of(0.5)
+        ('mol/m^3', 'kg/m^3', '')
+        """
+        if "" in self.others and _is_plain(value):
+            return ""
+        for unit in (self.unit, *self.others):
             try:
-                units.parse(value, self.unit)
+                units.parse(value, unit)
             except units.UnitError:
-                return self.other
-        return self.unit
+                continue
+            return unit
+        return next((unit for unit in reversed(self.others) if unit), self.unit)
 
     @property
     def allowed(self) -> str:
@@ -184,7 +195,8 @@ class Unit:
 
     def convert(self, value: Any) -> float:
         """Return `value` as a float in the SI unit, checked against the range."""
-        if isinstance(value, int | float) and not isinstance(value, bool | Quantity) and self.unit:
+        plain = isinstance(value, int | float) and not isinstance(value, bool | Quantity)
+        if plain and self.unit and "" not in self.others:
             raise ValueError(f"{value!r} has no unit; write for example '{value} {self.show}'")
         if isinstance(value, Quantity):
             return value
@@ -364,6 +376,17 @@ def parameters_of(node: Any, path: str) -> Iterator[tuple[str, Parameter]]:
     elif isinstance(node, list | tuple):
         for index, value in enumerate(node):
             yield from parameters_of(value, f"{path}.{index}")
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether `value` is a number without a unit, as data or as text."""
+    if isinstance(value, Quantity):
+        return _is_plain(value.text)
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return not isinstance(value, bool)
 
 
 def _unwrap(kind: Any, node: Any) -> tuple[Any, list[Any]]:

@@ -114,6 +114,13 @@ def test_benchmark_of_diffusion_runs():
         assert row in printed
 
 
+def test_benchmark_of_lattice_runs():
+    printed = run("benchmark_lattice.py", "--cells", "20000", "--cycles", "1")
+    for row in ("memory of a cell", "cell updates, 2e+04 cells, 2 threads", "two-thread speed-up"):
+        assert row in printed
+    assert "must 100 met" in printed, "bytes do not depend on the machine's load"
+
+
 def test_benchmark_of_permedcoe_runs(monkeypatch, capsys):
     readings = permedcoe.cases()
     assert {(case.name, case.edge, int(case.sink.sum())) for case in readings} == {

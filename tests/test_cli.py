@@ -348,6 +348,19 @@ def test_describe_shows_value_unit_range_mark_and_source(capsys):
     assert re.search(r"98 fmol/h +20 fmol/h to 200 fmol/h +read +Pattappa 2011", line)
 
 
+def test_describe_rules_tells_a_configuration_in_words(capsys):
+    assert main(["describe", "quickstart", "--rules", "--set", "seed=3"]) == 0
+    told = capsys.readouterr().out
+    words = " ".join(told.split())
+    assert "It divides with doubling time 33 h [" in words
+    assert "seed 3 has them" in words
+    assert max(map(len, told.splitlines())) <= 96
+    assert main(["describe", "bcp", "--rules"]) == 2
+    assert main(["describe", "quickstart", "--set", "seed=3"]) == 2
+    assert main(["describe", "quickstart", "--rules", "--yaml"]) == 2
+    assert "either --rules or --yaml" in capsys.readouterr().err
+
+
 def test_describe_prints_the_file_that_a_material_can_be_made_from(folder, capsys):
     assert main(["describe", "bcp", "--yaml"]) == 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ from cyclopts import Parameter
 from scaffoldsim import catalogue
 from scaffoldsim.cli import families
 from scaffoldsim.cli.failures import BAD_INPUT, Failure, reading_input
-from scaffoldsim.cli.runs import Quantity, quantity
+from scaffoldsim.cli.runs import Changes, Quantity, quantity
 
 _FAMILIES = "families"  # written in Python, so they are no files of the catalogue
 
@@ -71,7 +72,14 @@ def list_entries(
         print(line)
 
 
-def describe(name: str, /, *, yaml: Annotated[bool, Parameter(negative="")] = False) -> None:
+def describe(
+    name: str,
+    /,
+    *,
+    yaml: Annotated[bool, Parameter(negative="")] = False,
+    rules: Annotated[bool, Parameter(negative="")] = False,
+    set: Changes = None,
+) -> None:
     """Show an entry of the catalogue: every value with its unit, range, mark and source.
 
     Parameters
@@ -80,7 +88,17 @@ def describe(name: str, /, *, yaml: Annotated[bool, Parameter(negative="")] = Fa
         A name, such as bcp or voronoi_foam; or kind and name, such as materials/bcp.
     yaml
         Print the file itself, to be copied and changed.
+    rules
+        Of an experiment or configuration: print all its rules as the methods paragraph of a paper,
+        each number with its source.
+    set
+        With rules: change a value first, KEY=VALUE; repeat for more.
     """
+    if rules:
+        _describe_rules(name, set or [], yaml=yaml)
+        return
+    if set:
+        raise Failure(BAD_INPUT, "--set goes with --rules: scaffoldsim describe quickstart --rules")
     with reading_input(name):
         family = families.text(name.removeprefix(f"{_FAMILIES}/"))
         if family is not None and yaml:
@@ -98,6 +116,22 @@ def describe(name: str, /, *, yaml: Annotated[bool, Parameter(negative="")] = Fa
             return
         blocks = [_block(kind, entry, path) for kind, entry, path in found]
     print("\n\n".join(blocks))
+
+
+def _describe_rules(name: str, changes: Sequence[str], *, yaml: bool) -> None:
+    """Print the rules of the configuration that `name` means, wrapped to the width of a page."""
+    if yaml:
+        raise Failure(BAD_INPUT, "give either --rules or --yaml")
+    with reading_input(name):
+        from scaffoldsim.config import load
+        from scaffoldsim.model.methods import paragraphs
+
+        texts = paragraphs(load(name.removeprefix("experiments/"), set=changes))
+    wrapped = [
+        "\n".join(textwrap.fill(line, 96, subsequent_indent="  ") for line in text.splitlines())
+        for text in texts
+    ]
+    print("\n\n".join(wrapped))
 
 
 def _text(name: str, found: Sequence[tuple[str, str, Path]]) -> str:

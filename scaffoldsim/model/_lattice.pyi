@@ -2,25 +2,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-def draw(
-    n: int,
-    id: NDArray[Any],
-    type: NDArray[Any],
-    voxel: NDArray[Any],
-    hop: NDArray[Any],
-    divide: NDArray[Any],
-    death: NDArray[Any],
-    fate: NDArray[Any],
-    occupant: NDArray[Any],
-    dt: float,
-    event_a: int,
-    event_b: int,
-    divide_a: int,
-    divide_b: int,
-    threads: int,
-    event: NDArray[Any],
-    summary: NDArray[Any],
-) -> None: ...
 def substep(
     n: int,
     id: NDArray[Any],
@@ -52,3 +33,10 @@ def substep(
 def count_bad_potential(
     potential: NDArray[Any], flags: NDArray[Any], limit: float, threads: int
 ) -> int: ...
+def sort(
+    flags: NDArray[Any],
+    occupant: NDArray[Any],
+    row: NDArray[Any],
+    where: NDArray[Any],
+    threads: int,
+) -> None: ...

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""Compiled half of ``lattice.py``: what each cell does, and who gets a voxel.
+"""Compiled half of ``lattice.py``, second part: where each cell goes, and who gets a voxel.
 
 Nothing here allocates, raises or keeps state; names, checks and documentation are in the Python
 twin. No loop writes what another thread reads, so no atomics are needed and the result is the
@@ -7,20 +7,45 @@ same for any number of threads.
 """
 
 from cython.parallel cimport prange
-from libc.math cimport exp, expm1, isinf
+from libc.math cimport isinf
+from libc.string cimport memcpy
 
-ctypedef unsigned long long word
+from scaffoldsim.model._counter cimport bits, uniform, word
+
+cdef extern from *:
+    """
+    #if defined(__GNUC__)
+    #define FETCH(address) __builtin_prefetch(address)
+    #else
+    #define FETCH(address) ((void)0)
+    #endif
+    """
+    void FETCH(const void* address) nogil
+
 ctypedef unsigned char byte
 
 # bits of a voxel's flags, as in lattice.py
 cdef enum:
     CLOSED = 1
     SURFACE = 4
+    INNER = 8
+    TAKEN = 16
 
-# codes of an event, as in lattice.py: 0 none, 1 division, then deaths, then fates
+# cells looked at together: what a few of them go on with is found without a branch to mispredict
+cdef enum:
+    BLOCK = 256
+
+# cells ahead for whom memory is asked for
+cdef enum:
+    AHEAD = 8
+
+# parts that threads take in turn; each writes its own cells, so their order changes nothing
+cdef enum:
+    CHUNKS = 64
+
+# code of an event, as in lattice.py
 cdef enum:
     DIVISION = 1
-    FIRST = 2
 
 # what became of a proposal
 cdef enum:
@@ -36,19 +61,15 @@ cdef struct Box:
     bint wrap_y
     bint wrap_z
 
-
-cdef inline word mix(word z) noexcept nogil:
-    z = (z ^ (z >> 30)) * <word>0xBF58476D1CE4E5B9
-    z = (z ^ (z >> 27)) * <word>0x94D049BB133111EB
-    return z ^ (z >> 31)
-
-
-cdef inline word bits(long long id, word a, word b) noexcept nogil:
-    return mix(mix(<word>id + a) ^ b)
-
-
-cdef inline double uniform(long long id, word a, word b) noexcept nogil:
-    return <double>(bits(id, a, b) >> 11) * (1.0 / 9007199254740992.0)
+# What surrounds the cells; no potential is a null pointer. A byte of flags says all that a cell
+# that looks around needs, so that the planes it looks at stay in the cache.
+cdef struct Tissue:
+    const int* occupant
+    const byte* flags
+    const float* potential
+    bint guidance
+    double open_grip
+    Box box
 
 
 cdef inline void neighbours(int v, const Box* box, int* out) noexcept nogil:
@@ -67,196 +88,131 @@ cdef inline void neighbours(int v, const Box* box, int* out) noexcept nogil:
     out[5] = v + 1 if z < box.nz - 1 else (v - box.nz + 1 if box.wrap_z else -1)
 
 
-cdef inline bint inside(int v, int margin, const Box* box) noexcept nogil:
-    """Whether a voxel is that many voxels or more away from every face."""
-    cdef int z = v % box.nz
-    cdef int t = v / box.nz
-    cdef int y = t % box.ny
-    cdef int x = t / box.ny
-    return (
-        margin <= x < box.nx - margin and margin <= y < box.ny - margin
-        and margin <= z < box.nz - margin
-    )
-
-
-# ---------------------------------------------------------------------------------- events
-
-
-cdef int competing(
-    double dt, double u, const float* death, Py_ssize_t n_causes, const float* fate,
-    Py_ssize_t n_types, Py_ssize_t stride, int own, double* bad,
-) noexcept nogil:
-    """Code of the competing hazard that strikes in dt, or 0; a bad rate is counted."""
-    cdef Py_ssize_t k
-    cdef double total = 0.0, rate, p, r, passed = 0.0
-    cdef int chosen = 0
-    cdef bint now
-    for k in range(n_causes):
-        rate = death[k * stride]
-        if not rate >= 0.0:
-            bad[0] += 1
-        total += rate
-    for k in range(n_types):
-        rate = fate[k * stride]
-        if not rate >= 0.0:
-            bad[0] += 1
-        if k != own:
-            total += rate
-    # 1 - exp(-x) <= x: most cells need no exponential
-    if not total > 0.0 or u >= total * dt:
-        return 0
-    now = isinf(total)
-    if now:
-        r = 0.0
-        for k in range(n_causes):
-            r += isinf(death[k * stride])
-        for k in range(n_types):
-            if k != own:
-                r += isinf(fate[k * stride])
-        r *= u
-    else:
-        p = -expm1(-total * dt)
-        if u >= p:
-            return 0
-        # given that an event happens, u / p is uniform again
-        r = u / p * total
-    for k in range(n_causes):
-        rate = isinf(death[k * stride]) if now else death[k * stride]
-        if rate > 0.0:
-            chosen = FIRST + <int>k
-            passed += rate
-            if r < passed:
-                return chosen
-    for k in range(n_types):
-        if k == own:
-            continue
-        rate = isinf(fate[k * stride]) if now else fate[k * stride]
-        if rate > 0.0:
-            chosen = FIRST + <int>(n_causes + k)
-            passed += rate
-            if r < passed:
-                return chosen
-    return chosen
-
-
-cdef void draw_chunk(
-    Py_ssize_t start, Py_ssize_t stop, const long long* id, const byte* type, const int* voxel,
-    const float* hop, const float* divide, const float* death, Py_ssize_t n_causes,
-    const float* fate, Py_ssize_t n_types, Py_ssize_t stride, const int* occupant,
-    Py_ssize_t n_voxels, double dt, word event_a, word event_b, word divide_a, word divide_b,
-    byte* event, double* summary,
-) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef double most_hops = 0.0, most_divisions = 0.0, bad = 0.0, astray = 0.0
-    cdef double rate, x, u
-    cdef int code, v
-    for i in range(start, stop):
-        v = voxel[i]
-        if v < 0 or v >= n_voxels or occupant[v] != i:
-            astray += 1
-        u = uniform(id[i], event_a, event_b)
-        code = competing(
-            dt, u, death + i, n_causes, fate + i, n_types, stride, type[i], &bad
-        )
-        rate = hop[i]
-        if not rate >= 0.0:
-            bad += 1
-        elif rate > most_hops and not isinf(rate):
-            most_hops = rate
-        rate = divide[i]
-        if not rate >= 0.0:
-            bad += 1
-        elif rate > 0.0:
-            if isinf(rate):
-                if code == 0:
-                    code = DIVISION
-            else:
-                if rate > most_divisions:
-                    most_divisions = rate
-                if code == 0:
-                    x = rate * dt
-                    u = uniform(id[i], divide_a, divide_b)
-                    # exp(x) - 1 <= x (1 + x) up to x = 1.79: most cells need no exponential
-                    if u < x * (1.0 + x) and u < expm1(x):
-                        code = DIVISION
-        event[i] = <byte>code
-    summary[0] = most_hops
-    summary[1] = most_divisions
-    summary[2] = bad
-    summary[3] = astray
-
-
-def draw(
-    Py_ssize_t n, const long long[::1] id, const byte[::1] type, const int[::1] voxel,
-    const float[::1] hop, const float[::1] divide, const float[:, ::1] death,
-    const float[:, ::1] fate, const int[::1] occupant, double dt, word event_a, word event_b,
-    word divide_a, word divide_b, int threads, byte[::1] event, double[:, ::1] summary,
-):
-    """Event of every cell; per chunk: greatest finite hop, divide, bad rates, cells astray."""
-    cdef Py_ssize_t chunks = summary.shape[0], c
-    for c in prange(chunks, nogil=True, schedule="static", num_threads=threads):
-        draw_chunk(
-            n * c // chunks, n * (c + 1) // chunks, &id[0], &type[0], &voxel[0], &hop[0],
-            &divide[0], &death[0, 0], death.shape[0], &fate[0, 0], fate.shape[0],
-            fate.shape[1], &occupant[0], occupant.shape[0], dt, event_a, event_b, divide_a,
-            divide_b, &event[0], &summary[c, 0],
-        )
-
-
 # -------------------------------------------------------------------------------- movement
 
 
-cdef inline double grip(
-    int target, int mover, const int* occupant, const byte* flags, double open_grip,
-    const Box* box,
+cdef void exponentials(int n, double* x) noexcept nogil:
+    """exp of n numbers, |x| <= 700, each to 1e-14: side by side, and without a call.
+
+    x = k ln 2 + y with |y| <= ln(2)/2, and the series of exp(y).
+    """
+    cdef double k, y, scale
+    cdef long long power
+    cdef int i
+    for i in range(n):
+        k = x[i] * 1.4426950408889634 + 6755399441055744.0  # 1.5 2^52: no digits behind the point
+        memcpy(&power, &k, 8)
+        power = (power + 1023) << 52
+        memcpy(&scale, &power, 8)
+        k = k - 6755399441055744.0
+        y = (x[i] - k * 0.6931471803691238) - k * 1.9082149292705877e-10
+        x[i] = scale * (
+            1.0 + y * (1.0 + y * (1.0 / 2 + y * (1.0 / 6 + y * (1.0 / 24 + y * (1.0 / 120 + y * (
+            1.0 / 720 + y * (1.0 / 5040 + y * (1.0 / 40320 + y * (1.0 / 362880 + y * (
+            1.0 / 3628800 + y * (1.0 / 39916800)))))))))))
+        )
+
+
+cdef inline void beside(int v, const Tissue* tissue, int* out) noexcept nogil:
+    """`neighbours`, without a division inside the box."""
+    cdef int line = tissue.box.nz
+    cdef int plane = tissue.box.ny * line
+    if tissue.flags[v] & INNER:
+        out[0], out[1], out[2] = v - plane, v + plane, v - line
+        out[3], out[4], out[5] = v + line, v - 1, v + 1
+    else:
+        neighbours(v, &tissue.box, out)
+
+
+cdef inline void fetch_around(
+    const void* base, int size, int v, const Tissue* tissue
 ) noexcept nogil:
-    """1 next to a surface or to a cell other than the mover, else the grip of open fluid."""
+    """Ask for the memory of a voxel and its neighbours, of an array of that many bytes a voxel."""
+    cdef const char* here = <const char*>base + <Py_ssize_t>v * size
+    cdef Py_ssize_t line = tissue.box.nz * size
+    cdef Py_ssize_t plane = tissue.box.ny * line
+    FETCH(here)
+    FETCH(here - line)
+    FETCH(here + line)
+    FETCH(here - plane)
+    FETCH(here + plane)
+
+
+cdef inline double grip(int target, int v, const Tissue* tissue) noexcept nogil:
+    """1 next to a surface or to a cell other than the one at v, else the grip of open fluid."""
     cdef int around[6]
     cdef int d
-    if flags[target] & SURFACE:
+    if tissue.flags[target] & SURFACE:
         return 1.0
-    neighbours(target, box, around)
+    beside(target, tissue, around)
     for d in range(6):
-        if around[d] >= 0 and occupant[around[d]] >= 0 and occupant[around[d]] != mover:
+        if around[d] >= 0 and around[d] != v and tissue.flags[around[d]] & TAKEN:
             return 1.0
-    return open_grip
+    return tissue.open_grip
+
+
+cdef void attractions(
+    int n, const int* mover, const int* voxel, const Tissue* tissue, double* bias,
+) noexcept nogil:
+    """exp((potential of a neighbour - own)/2) for the six neighbours of each mover.
+
+    In a wall and beyond the box it is anything.
+    """
+    cdef int around[6]
+    cdef int m, d, v
+    for m in range(n):
+        if m + AHEAD < n:
+            fetch_around(tissue.potential, 4, voxel[mover[m + AHEAD]], tissue)
+        v = voxel[mover[m]]
+        beside(v, tissue, around)
+        for d in range(6):
+            bias[6 * m + d] = 0.5 * (
+                <double>tissue.potential[around[d] if around[d] >= 0 else v]
+                - <double>tissue.potential[v]
+            )
+    exponentials(6 * n, bias)
 
 
 cdef inline int choose_inside(
-    int v, double r, const int* occupant, const byte* flags, double open_grip, int plane, int line,
+    int v, double r, const Tissue* tissue, const double* bias
 ) noexcept nogil:
-    """`choose` with guidance and no bias, two voxels or more away from every face.
+    """`choose` with guidance, two voxels or more away from every face.
 
     The same answer without branches to mispredict: twice as fast; -2 where rounding needs care.
     """
     cdef int step[6]
-    cdef int taken
-    cdef int grips[6]
+    cdef int near[6]
     cdef double passed[6]
+    cdef double weight[6]
     cdef double total = 0.0
-    cdef const int* here = occupant + v
-    cdef int d, e, f, picked = 0
-    cdef byte flag
+    cdef const byte* flags = tissue.flags + v
+    cdef int plane = tissue.box.ny * tissue.box.nz, line = tissue.box.nz
+    cdef int d, e, f, flag, grips, picked = 0
     step[0], step[1], step[2], step[3], step[4], step[5] = -plane, plane, -line, line, -1, 1
     for d in range(6):
         # straight on
-        grips[d] = here[2 * step[d]] >= 0
+        near[d] = flags[2 * step[d]]
     # the twelve voxels across an edge lie next to two targets each
     for d in range(4):
         for e in range(2):
             f = (d // 2 + 1) * 2 + e
-            taken = here[step[d] + step[f]] >= 0
-            grips[d] |= taken
-            grips[f] |= taken
+            flag = flags[step[d] + step[f]]
+            near[d] |= flag
+            near[f] |= flag
     for d in range(2):
         for f in range(4, 6):
-            taken = here[step[d] + step[f]] >= 0
-            grips[d] |= taken
-            grips[f] |= taken
+            flag = flags[step[d] + step[f]]
+            near[d] |= flag
+            near[f] |= flag
     for d in range(6):
-        flag = flags[v + step[d]]
-        grips[d] |= (flag & SURFACE) != 0
-        total += ((flag & CLOSED) == 0) * (grips[d] + (1 - grips[d]) * open_grip)
+        flag = flags[step[d]]
+        grips = ((near[d] & TAKEN) | (flag & SURFACE)) != 0
+        weight[d] = ((flag & CLOSED) == 0) * (grips + (1 - grips) * tissue.open_grip)
+    if bias != NULL:
+        for d in range(6):
+            weight[d] = weight[d] * bias[d] if weight[d] > 0.0 else 0.0
+    for d in range(6):
+        total += weight[d]
         passed[d] = total
     if not total > 0.0:
         return -1
@@ -266,33 +222,32 @@ cdef inline int choose_inside(
     return v + step[picked] if picked < 6 else -2
 
 
-cdef int choose(
-    int v, int row, double r, const int* occupant, const byte* flags, bint guidance,
-    double open_grip, bint biased, const float* potential, const Box* box,
-) noexcept nogil:
-    """The neighbour voxel that r in [0, 1) picks by weight; -1 for none or a wall."""
+cdef int choose(int v, double r, const Tissue* tissue, const double* bias) noexcept nogil:
+    """The neighbour voxel that r in [0, 1) picks by weight; -1 for none or a wall.
+
+    No bias is a null pointer.
+    """
     cdef int around[6]
     cdef double weight[6]
     cdef double total = 0.0, passed = 0.0
     cdef int d, j, picked = -1
-    if guidance and not biased and inside(v, 2, box):
-        picked = choose_inside(
-            v, r, occupant, flags, open_grip, box.ny * box.nz, box.nz
-        )
+    cdef bint guidance = tissue.guidance
+    if guidance and tissue.flags[v] & INNER:
+        picked = choose_inside(v, r, tissue, bias)
         if picked != -2:
             return picked
         picked = -1
-    neighbours(v, box, around)
-    if not guidance and not biased:
+    beside(v, tissue, around)
+    if not guidance and bias == NULL:
         return around[<int>(6.0 * r)]
     for d in range(6):
         j = around[d]
-        if j < 0 or flags[j] & CLOSED:
+        if j < 0 or tissue.flags[j] & CLOSED:
             weight[d] = 0.0 if guidance else 1.0
         else:
-            weight[d] = grip(j, row, occupant, flags, open_grip, box) if guidance else 1.0
-            if biased:
-                weight[d] *= exp(0.5 * (<double>potential[j] - <double>potential[v]))
+            weight[d] = grip(j, v, tissue) if guidance else 1.0
+            if bias != NULL:
+                weight[d] *= bias[d]
         total += weight[d]
     if not total > 0.0:
         return -1
@@ -315,54 +270,124 @@ cdef inline double chance(double rate, byte code, double delta, bint first) noex
     return rate * delta
 
 
-cdef inline int wanted(
-    Py_ssize_t i, const long long* id, const int* voxel, const float* hop, const byte* event,
-    bint first, double delta, word a, word b, const int* occupant, const byte* flags,
-    bint guidance, double open_grip, bint biased, const float* potential, const Box* box,
+cdef void propose(
+    Py_ssize_t start, Py_ssize_t stop, const int* id, const int* voxel, const float* hop,
+    const byte* event, bint first, double delta, word a, word b, const Tissue* tissue,
+    int* want, byte* outcome,
 ) noexcept nogil:
-    """The empty voxel that cell i wants, -1 for none."""
-    cdef double p = chance(hop[i], event[i] if first else 0, delta, first)
-    cdef double u = uniform(id[i], a, b)
-    cdef int target
-    if u >= p:
-        return -1
-    # given that it moves, u / p is uniform again
-    target = choose(
-        voxel[i], <int>i, u / p, occupant, flags, guidance, open_grip, biased, potential, box
-    )
-    return target if target >= 0 and occupant[target] == -1 else -1
+    """The empty voxel that each cell wants, -1 for none."""
+    cdef int mover[BLOCK]
+    cdef double part[BLOCK]
+    cdef double bias[6 * BLOCK]
+    cdef Py_ssize_t i = start
+    cdef int j, n, m, found, target
+    cdef double p, u
+    while i < stop:
+        n = <int>min(<Py_ssize_t>BLOCK, stop - i)
+        found = 0
+        for j in range(n):
+            p = chance(hop[i + j], event[i + j] if first else 0, delta, first)
+            u = uniform(id[i + j], a, b)
+            mover[found] = j
+            # given that it moves, u / p is uniform again
+            part[found] = u / p
+            found += u < p
+            want[i + j] = -1
+            outcome[i + j] = LOST
+        if tissue.potential != NULL:
+            attractions(found, mover, voxel + i, tissue, bias)
+        for m in range(found):
+            j = mover[m]
+            target = choose(
+                voxel[i + j], part[m], tissue, NULL if tissue.potential == NULL else bias + 6 * m
+            )
+            if target >= 0 and not tissue.flags[target] & (CLOSED | TAKEN):
+                want[i + j] = target
+        i += n
 
 
 cdef inline byte contest(
-    Py_ssize_t i, const long long* id, const int* want, const byte* event, bint first,
-    word a, word b, const int* occupant, const Box* box,
+    Py_ssize_t i, const int* id, const int* want, const byte* event, bint first,
+    word a, word b, const Tissue* tissue,
 ) noexcept nogil:
     """What becomes of cell i's proposal: rivals can only stand around the voxel it wants."""
     cdef int around[6]
     cdef int d, rival, target = want[i]
     cdef bint divides = first and event[i] == DIVISION
     cdef bint other
-    cdef word mine = bits(id[i], a, b)
-    neighbours(target, box, around)
+    beside(target, tissue, around)
     for d in range(6):
-        if around[d] < 0:
+        if around[d] < 0 or not tissue.flags[around[d]] & TAKEN:
             continue
-        rival = occupant[around[d]]
-        if rival < 0 or rival == i or want[rival] != target:
+        rival = tissue.occupant[around[d]]
+        if rival == i or want[rival] != target:
             continue
         other = first and event[rival] == DIVISION
         if other != divides:
             if other:
                 return LOST
-        elif bits(id[rival], a, b) < mine:
+        elif bits(id[rival], a, b) < bits(id[i], a, b):
             return LOST
     return BORN if divides else MOVED
 
 
+cdef void resolve(
+    Py_ssize_t start, Py_ssize_t stop, const int* id, const int* want, const byte* event,
+    bint first, word a, word b, const Tissue* tissue, byte* outcome,
+) noexcept nogil:
+    """What becomes of each proposal."""
+    cdef int some[BLOCK]
+    cdef Py_ssize_t i = start
+    cdef int j, n, m, found
+    while i < stop:
+        n = <int>min(<Py_ssize_t>BLOCK, stop - i)
+        found = 0
+        for j in range(n):
+            some[found] = j
+            found += want[i + j] >= 0
+        for m in range(found):
+            if m + AHEAD < found:
+                fetch_around(tissue.occupant, 4, want[i + some[m + AHEAD]], tissue)
+            j = some[m]
+            outcome[i + j] = contest(i + j, id, want, event, first, a, b, tissue)
+        i += n
+
+
+cdef Py_ssize_t commit(
+    Py_ssize_t start, Py_ssize_t stop, const int* want, const byte* outcome, byte* flags,
+    int* voxel, int* occupant,
+) noexcept nogil:
+    """Move who won; returns how many.
+
+    Every voxel wanted was empty and has one winner, so no two threads touch the same voxel.
+    """
+    cdef int some[BLOCK]
+    cdef Py_ssize_t i = start, hops = 0
+    cdef int j, n, m, v, found
+    while i < stop:
+        n = <int>min(<Py_ssize_t>BLOCK, stop - i)
+        found = 0
+        for j in range(n):
+            some[found] = j
+            found += outcome[i + j] == MOVED
+        for m in range(found):
+            j = some[m]
+            v = voxel[i + j]
+            occupant[v] = -2 if flags[v] & CLOSED else -1
+            flags[v] &= 255 - TAKEN
+            v = want[i + j]
+            occupant[v] = <int>(i + j)
+            flags[v] |= TAKEN
+            voxel[i + j] = v
+        hops += found
+        i += n
+    return hops
+
+
 def substep(
-    Py_ssize_t n, const long long[::1] id, int[::1] voxel, const float[::1] hop,
+    Py_ssize_t n, const int[::1] id, int[::1] voxel, const float[::1] hop,
     const byte[::1] event, bint first, double delta, word target_a, word target_b,
-    word rank_a, word rank_b, int[::1] occupant, const byte[::1] flags, bint guidance,
+    word rank_a, word rank_b, int[::1] occupant, byte[::1] flags, bint guidance,
     double open_grip, bint biased, const float[::1] potential, int nx, int ny, int nz,
     bint wrap_x, bint wrap_y, bint wrap_z, int threads, int[::1] want, byte[::1] outcome,
 ):
@@ -370,29 +395,66 @@ def substep(
 
     Daughters are left to the caller: ``outcome`` is 2 where ``want`` is a daughter's voxel.
     """
-    cdef Box box
-    cdef Py_ssize_t i, hops = 0
-    box.nx, box.ny, box.nz = nx, ny, nz
-    box.wrap_x, box.wrap_y, box.wrap_z = wrap_x, wrap_y, wrap_z
-    for i in prange(n, nogil=True, schedule="static", num_threads=threads):
-        want[i] = wanted(
-            i, &id[0], &voxel[0], &hop[0], &event[0], first, delta, target_a, target_b,
-            &occupant[0], &flags[0], guidance, open_grip, biased, &potential[0], &box,
+    cdef Tissue tissue
+    cdef Py_ssize_t hops = 0
+    cdef int c
+    tissue.box.nx, tissue.box.ny, tissue.box.nz = nx, ny, nz
+    tissue.box.wrap_x, tissue.box.wrap_y, tissue.box.wrap_z = wrap_x, wrap_y, wrap_z
+    tissue.occupant, tissue.flags = &occupant[0], &flags[0]
+    tissue.potential = &potential[0] if biased else NULL
+    tissue.guidance, tissue.open_grip = guidance, open_grip
+    for c in prange(CHUNKS, nogil=True, schedule="dynamic", num_threads=threads):
+        propose(
+            n * c // CHUNKS, n * (c + 1) // CHUNKS, &id[0], &voxel[0], &hop[0], &event[0], first,
+            delta, target_a, target_b, &tissue, &want[0], &outcome[0],
         )
-    for i in prange(n, nogil=True, schedule="static", num_threads=threads):
-        outcome[i] = LOST
-        if want[i] >= 0:
-            outcome[i] = contest(
-                i, &id[0], &want[0], &event[0], first, rank_a, rank_b, &occupant[0], &box
-            )
-    # every voxel wanted was empty and has one winner, so no two threads touch the same voxel
-    for i in prange(n, nogil=True, schedule="static", num_threads=threads):
-        if outcome[i] == MOVED:
-            occupant[voxel[i]] = -2 if flags[voxel[i]] & CLOSED else -1
-            occupant[want[i]] = <int>i
-            voxel[i] = want[i]
-            hops += 1
+    for c in prange(CHUNKS, nogil=True, schedule="dynamic", num_threads=threads):
+        resolve(
+            n * c // CHUNKS, n * (c + 1) // CHUNKS, &id[0], &want[0], &event[0], first, rank_a,
+            rank_b, &tissue, &outcome[0],
+        )
+    for c in prange(CHUNKS, nogil=True, schedule="dynamic", num_threads=threads):
+        hops += commit(
+            n * c // CHUNKS, n * (c + 1) // CHUNKS, &want[0], &outcome[0], &flags[0], &voxel[0],
+            &occupant[0],
+        )
     return hops
+
+
+def sort(
+    const byte[::1] flags, int[::1] occupant, int[::1] row, int[::1] where, int threads
+):
+    """Number the cells by voxel: row i was ``row[i]`` before. `where` has room for CHUNKS + 1."""
+    cdef Py_ssize_t n = flags.shape[0]
+    cdef int c
+    where[0] = 0
+    for c in prange(CHUNKS, nogil=True, schedule="dynamic", num_threads=threads):
+        where[c + 1] = count_taken(n * c // CHUNKS, n * (c + 1) // CHUNKS, &flags[0])
+    for c in range(CHUNKS):
+        where[c + 1] += where[c]
+    for c in prange(CHUNKS, nogil=True, schedule="dynamic", num_threads=threads):
+        renumber(
+            n * c // CHUNKS, n * (c + 1) // CHUNKS, where[c], &flags[0], &occupant[0], &row[0]
+        )
+
+
+cdef int count_taken(Py_ssize_t start, Py_ssize_t stop, const byte* flags) noexcept nogil:
+    cdef Py_ssize_t v
+    cdef int found = 0
+    for v in range(start, stop):
+        found += (flags[v] & TAKEN) != 0
+    return found
+
+
+cdef void renumber(
+    Py_ssize_t start, Py_ssize_t stop, int at, const byte* flags, int* occupant, int* row,
+) noexcept nogil:
+    cdef Py_ssize_t v
+    for v in range(start, stop):
+        if flags[v] & TAKEN:
+            row[at] = occupant[v]
+            occupant[v] = at
+            at += 1
 
 
 def count_bad_potential(

@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scaffoldsim.model import counter
+from scaffoldsim.model import _cells, counter
 
 __all__ = ["Cells", "Column"]
+
+#: ids are kept in four bytes: a million cells would have to divide two thousand times each
+_MOST_IDS = 2**31 - 1
 
 
 class Column:
@@ -110,24 +113,28 @@ class Cells:
     >>> cells.append(3, voxel=[7, 5, 6], type=[0, 1, 0])
     array([0, 1, 2])
     >>> cells.id          # consecutive in the order of the voxels
-    array([2, 0, 1])
+    array([2, 0, 1], dtype=int32)
     >>> cells.hop = 1 / 3600
     >>> cells
     Cells(3: 2 bmsc, 1 osteoblast)
     """
 
-    id = Column(np.int64, -1, "-", "unique for ever", output=True)
+    id = Column(np.int32, -1, "-", "unique for ever", output=True)
     voxel = Column(np.int32, -1, "-", "flat index (x*ny + y)*nz + z; -1 not placed", output=True)
     type = Column(np.uint8, 0, "-", "index into types", output=True)
     origin = Column(np.uint8, 0, "-", "where it or its founder came from", output=True)
-    parent = Column(np.int64, -1, "-", "id of the mother; -1 for a founder", output=True)
-    clone = Column(np.int64, -1, "-", "id of the founder", output=True)
+    parent = Column(np.int32, -1, "-", "id of the mother; -1 for a founder", output=True)
+    clone = Column(np.int32, -1, "-", "id of the founder", output=True)
     genes = Column(np.uint8, 0, "-", "bit mask of gene modifications")
     age = Column(np.float32, 0.0, "s", "time since birth or delivery", output=True)
     doublings = Column(np.float32, 0.0, "-", "population doublings passed", output=True)
     clock = Column(np.float32, 0.0, "s", "time since it last divided or changed type")
+    stage = Column(np.uint8, 0, "-", "stage of the cell cycle")
     hop = Column(np.float32, 0.0, "1/s", "rate of moving to a neighbour voxel", checkpoint=False)
     divide = Column(np.float32, 0.0, "1/s", "rate of division", checkpoint=False)
+    arrest = Column(
+        np.float32, 0.0, "-", "chance to become senescent at a division", checkpoint=False
+    )
     death = Column(np.float32, 0.0, "1/s", "rate of death by cause", per="causes", checkpoint=False)
     fate = Column(np.float32, 0.0, "1/s", "rate of becoming a type", per="types", checkpoint=False)
 
@@ -202,8 +209,8 @@ class Cells:
         Raises
         ------
         ValueError
-            If a column is unknown or the id is given, a value does not fit the column, or a type
-            does not exist. Nothing has been added then.
+            If a column is unknown or the id is given, a value does not fit the column, a type
+            does not exist, or there would be 2**31 ids. Nothing has been added then.
         """
         if n < 0:
             raise ValueError(f"{n} cells cannot be added: the number must be 0 or more.")
@@ -215,6 +222,11 @@ class Cells:
             )
         new = {name: self._cast(self.columns[name], v, n) for name, v in columns.items()}
         self._check_types(new.get("type"))
+        if self.next_id + n > _MOST_IDS:
+            raise ValueError(
+                f"{n} more cells after {self.next_id} are more than the {_MOST_IDS} ids there are: "
+                "use a smaller scaffold or a shorter run."
+            )
         self._reserve(self.n + n)
         rows = np.arange(self.n, self.n + n)
         for name, column in self.columns.items():
@@ -235,7 +247,7 @@ class Cells:
                 f"the mask has type {mask.dtype} and shape {mask.shape}, must be one bool for "
                 f"each of the {self.n} cells."
             )
-        self._take(np.flatnonzero(mask))
+        self.take(np.flatnonzero(mask))
 
     def drop(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Remove a few rows at a cost that depends on their number alone.
@@ -271,7 +283,38 @@ class Cells:
             seen[rows] = True
         if not seen.all():
             raise ValueError(f"not a permutation of the {self.n} rows.")
-        self._take(rows)
+        self.take(rows)
+
+    def take(
+        self,
+        rows: NDArray[Any],
+        *,
+        scratch: NDArray[np.uint16] | None = None,
+        threads: int = 1,
+    ) -> None:
+        """Keep these rows only, in this order; unchecked, for who has made sure.
+
+        Parameters
+        ----------
+        rows
+            Different rows.
+        scratch
+            Room for one value a row; None makes it.
+        threads
+            Of the kernel; the result does not depend on it.
+        """
+        index = np.ascontiguousarray(rows, dtype=np.int32)
+        room = np.empty(index.size, dtype=np.uint16) if scratch is None else scratch
+        for array in self._data.values():
+            for column in np.atleast_2d(array):
+                if column.itemsize == 1:
+                    _cells.take(index, column.view(np.uint8), room, threads)
+                    continue
+                words = column.view(np.uint16).reshape(column.size, -1)
+                for part in range(words.shape[1]):
+                    _cells.take(index, words[:, part], room, threads)
+        self.n = rows.size
+        self.epoch += 1
 
     def rows_of(self, ids: ArrayLike) -> NDArray[np.int64]:
         """Rows of the cells with these ids, -1 for a cell that is gone."""
@@ -371,7 +414,7 @@ class Cells:
                 f"{column.name} has shape {given.shape}, must be one value or {shape}."
             ) from None
         with np.errstate(invalid="ignore", over="ignore"):
-            cast = wide.astype(column.dtype)
+            cast = wide.astype(column.dtype, copy=False)
         if column.dtype.kind in "iu" and not np.array_equal(cast, wide):
             raise ValueError(f"{column.name} holds a value that does not fit {column.dtype}.")
         return cast
@@ -386,18 +429,12 @@ class Cells:
     def _reserve(self, rows: int) -> None:
         if rows <= self.capacity:
             return
-        # a quarter more: few copies while a population grows, little memory idle
-        capacity = max(rows, self.capacity + self.capacity // 4 + 1024)
+        # an eighth more: few copies while a population grows, little memory idle
+        capacity = max(rows, self.capacity + self.capacity // 8 + 1024)
         for name, column in self.columns.items():
             array = np.full(self._shape(column, capacity), column.default, column.dtype)
             array[..., : self.n] = self._data[name][..., : self.n]
             self._data[name] = array
-
-    def _take(self, rows: NDArray[Any]) -> None:
-        for array in self._data.values():
-            array[..., : rows.size] = array[..., rows]
-        self.n = rows.size
-        self.epoch += 1
 
 
 def _names(names: Sequence[str], what: str) -> tuple[str, ...]:

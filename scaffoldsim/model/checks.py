@@ -5,12 +5,54 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from scaffoldsim.model import _lattice
 
 if TYPE_CHECKING:
     from scaffoldsim.model.cells import Cells
 
-__all__ = ["name_bad_rate", "require_one_each", "require_places", "require_short_step"]
+__all__ = [
+    "name_bad_rate",
+    "require_mask",
+    "require_one_each",
+    "require_places",
+    "require_potential",
+    "require_short_step",
+    "require_type",
+]
+
+
+def require_mask(value: ArrayLike, name: str, shape: tuple[int, int, int]) -> NDArray[np.bool_]:
+    """Return `value` as an array of bool of that shape.
+
+    Raises
+    ------
+    ValueError
+        If it is not one.
+    """
+    mask = np.asarray(value)
+    if mask.dtype != bool or mask.shape != tuple(shape):
+        raise ValueError(
+            f"{name} has type {mask.dtype} and shape {mask.shape}, must be bool of shape "
+            f"{tuple(shape)}."
+        )
+    return mask
+
+
+def require_type(senescent: int | None, types: tuple[str, ...]) -> None:
+    """The type of cells that divide no more exists.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+    """
+    if senescent is not None and not 0 <= senescent < len(types):
+        raise ValueError(
+            f"senescent is type {senescent}, must be 0 to {len(types) - 1} ({', '.join(types)}), "
+            "or None where no cell ages."
+        )
 
 
 def require_places(
@@ -63,6 +105,24 @@ def require_one_each(
         )
 
 
+def require_potential(
+    potential: NDArray[np.float32], flags: NDArray[np.uint8], limit: float, threads: int
+) -> None:
+    """The potential is a number within +-limit wherever a cell can go.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    bad = _lattice.count_bad_potential(potential, flags, limit, threads)
+    if bad:
+        raise ValueError(
+            f"the potential is not finite or beyond +-{limit:g} in {bad} open voxels: check the "
+            "fields and chemotaxis strengths it is made from."
+        )
+
+
 def require_short_step(
     cells: Cells, dt: float, hop: float, division: float, most_hops: float, most_division: float
 ) -> None:
@@ -75,10 +135,11 @@ def require_short_step(
     """
     # a limit kept in single precision, as the rate is, may exceed itself by one rounding
     if division * dt > most_division * (1.0 + 1e-6):
+        longest = most_division / division
         row = int(np.flatnonzero(cells.divide == np.float32(division))[0])
         raise ValueError(
             f"divide is {division:.4g} /s for cell {cells.id[row]}: times the step of {dt:g} s "
-            f"this exceeds {most_division}; use a step of at most {most_division / division:.4g} s."
+            f"this exceeds {most_division:.3g}; use a step of at most {longest:.4g} s."
         )
     if hop * dt > most_hops:
         row = int(np.flatnonzero(cells.hop == np.float32(hop))[0])
@@ -101,6 +162,13 @@ def name_bad_rate(cells: Cells) -> str:
                 f"{label} is {rates[kind, row]} /s for cell {cells.id[row]}, must be 0 or more: "
                 "check the rule that sets it."
             )
+    wrong = np.flatnonzero(~((cells.arrest >= 0.0) & (cells.arrest <= 1.0)))
+    if wrong.size:
+        row = wrong[0]
+        return (
+            f"arrest is {cells.arrest[row]} for cell {cells.id[row]}, must lie in 0 to 1: check "
+            "the rule that sets it."
+        )
     raise AssertionError("the kernel counted a bad rate that is not there")
 
 

@@ -9,7 +9,9 @@ from pydantic import Field
 
 from scaffoldsim.config import Section, Unit
 from scaffoldsim.model import counter
-from scaffoldsim.model.rates import CellType
+from scaffoldsim.model.celltypes import CellType
+from scaffoldsim.model.donor import DonorSection
+from scaffoldsim.model.genes import MOST_GENES, Modification
 from scaffoldsim.tree import Path_
 
 if TYPE_CHECKING:
@@ -24,20 +26,6 @@ _IN_FLUID = 1e-6
 Face = Literal["x-", "x+", "y-", "y+", "z-", "z+"]
 
 
-class DonorSection(Section):
-    """Who the cells are from.
-
-    Attributes
-    ----------
-    spread
-        Coefficient of variation between virtual donors, of doubling time and osteogenic rate.
-    """
-
-    species: Literal["human"] = "human"
-    age: Annotated[float, Unit("s", ge=18 * 31557600, le=110 * 31557600, show="y")] = "25 y"  # type: ignore[assignment]
-    spread: float = Field(0.3, ge=0, le=2)
-
-
 class Seeding(Section):
     """Cells at the start: how many, of what type, from whom, and by which method.
 
@@ -50,6 +38,10 @@ class Seeding(Section):
     delivery
         ``dynamic_seeding``: even over all surfaces. ``static_seeding``: on surfaces, falling
         exponentially from `face`. The share that stays is the cell type's `attachment`.
+    source
+        Whose cells: the host's own, another's of the same species, or of another species.
+    genes
+        What the cells were modified with before; bit i of a cell's mask is the i-th.
     """
 
     type: str = "bmsc"
@@ -58,13 +50,29 @@ class Seeding(Section):
     delivery: Literal["dynamic_seeding", "static_seeding"] = "dynamic_seeding"
     face: Face = "z+"
     source: Literal["autologous", "allogeneic", "xenogeneic"] = "allogeneic"
-    donor: DonorSection = Field(default_factory=lambda: DonorSection.model_validate({}))
-    genes: list[str] = Field([], max_length=0)
+    donor: DonorSection = Field({})  # type: ignore[assignment]
+    genes: list[Modification] = Field([], max_length=MOST_GENES)
 
     def problems(self) -> Iterator[tuple[Path_, str]]:
-        """Yield a dose that is given twice or not at all."""
+        """Yield a dose that is given twice or not at all, and a gene given twice."""
+        names = [change.gene.name for change in self.genes]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                yield ("genes", index), f"{name} is given twice"
         if (self.number is None) == (self.density is None):
             yield (), 'give either number or density, for example density: "1e6 /mL"'
+
+    @property
+    def mask(self) -> int:
+        """The genes of the cells that are given, one bit each."""
+        return (1 << len(self.genes)) - 1
+
+    def doublings(self, cell_type: CellType) -> float:
+        """Return the population doublings of their expansion, carried in."""
+        donor, rule = self.donor, cell_type.proliferation
+        if donor.passage is not None and rule is not None and rule.doublings_per_passage:
+            return donor.passage * float(rule.doublings_per_passage)
+        return donor.doublings or 0.0
 
     def given(self, grid: "Grid") -> int:
         """Return the number of cells given to the box of `grid`."""

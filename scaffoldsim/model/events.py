@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["BIRTH", "DEATH", "FATE", "Events"]
+if TYPE_CHECKING:
+    from scaffoldsim.model.cells import Cells
+
+__all__ = ["BIRTH", "DEATH", "FATE", "Events", "become", "record"]
 
 BIRTH = np.dtype(
     [("id", "i8"), ("parent", "i8"), ("voxel", "i4"), ("type", "u1"), ("origin", "u1")]
@@ -16,6 +20,23 @@ DEATH = np.dtype([("id", "i8"), ("voxel", "i4"), ("type", "u1"), ("origin", "u1"
 FATE = np.dtype(
     [("id", "i8"), ("voxel", "i4"), ("origin", "u1"), ("before", "u1"), ("after", "u1")]
 )
+
+
+def record(kind: np.dtype[np.void], cells: Cells, rows: NDArray[np.int64]) -> NDArray[np.void]:
+    """Records of these rows; what is no column of a cell is 0."""
+    records = np.zeros(rows.size, kind)
+    for name in set(kind.names or ()) & set(cells.columns):
+        records[name] = getattr(cells, name)[rows]
+    return records
+
+
+def become(cells: Cells, rows: NDArray[np.int64], after: ArrayLike) -> NDArray[np.void]:
+    """Give cells another type; returns the records."""
+    records = record(FATE, cells, rows)
+    records["before"] = cells.type[rows]
+    records["after"] = after
+    cells.type[rows] = after
+    return records
 
 
 @dataclass(frozen=True)
@@ -29,7 +50,8 @@ class Events:
     deaths
         One record per death (id, voxel, type, origin, cause), by id.
     fates
-        One record per change of type (id, voxel, origin, before, after), by id.
+        One record per change of type (id, voxel, origin, before, after), by id. A daughter that is
+        born and at once senescent has a birth, with her mother's type, and a fate.
     n_hops
         Moves made.
     substeps

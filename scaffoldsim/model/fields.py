@@ -14,7 +14,7 @@ from scaffoldsim.solver.diffusion import ConvergenceError, Domain
 
 if TYPE_CHECKING:
     from scaffoldsim.model.cells import Cells
-    from scaffoldsim.model.rates import CellType
+    from scaffoldsim.model.celltypes import CellType
     from scaffoldsim.scaffold.grid import Faces, Grid
 
 __all__ = ["Fields", "Species", "Supply"]
@@ -131,6 +131,8 @@ class Fields:
         self.value: dict[str, NDArray[np.float32]] = {}
         self._deep = _deep(grid, faces)
         self._uptake = np.array([float(t.oxygen_uptake) for t in types.values()])
+        #: set by the owner: (species, cells, basal rate per cell or None) → rate per cell or None
+        self.secrete: Callable[[str, Cells, Array | None], Array | None] = _basal
         self._secreted = {name: _secreted(entry, types) for name, entry in self.species.items()}
         self._supplies: dict[str, list[Callable[[], Supply]]] = {n: [] for n in self.species}
         self._set_pore(fraction)
@@ -283,9 +285,12 @@ class Fields:
         if name == "oxygen" and entry.half_saturation is not None:
             terms["consumption"] = self._at_cells(cells, self._uptake[cells.type] / volume)
             terms["half_saturation"] = float(entry.half_saturation)
+        rate: Array | None = None
         if entry.secretion is not None:
             oxygen = self.at(cells.voxel, "oxygen") if "oxygen" in self.species else 0.0
             rate = self._secreted[name][cells.type] * entry.secretion.factor(oxygen)
+        rate = self.secrete(name, cells, rate)
+        if rate is not None:
             terms["source"] = self._at_cells(cells, rate / volume)
         if entry.source is not None:
             _add(terms, "source", np.full(self.grid.shape, entry.amount(entry.source), np.float32))
@@ -303,6 +308,11 @@ class Fields:
         array = np.zeros(self.grid.n_voxels, np.float32)
         array[cells.voxel] = rate
         return array.reshape(self.grid.shape)
+
+
+def _basal(name: str, cells: "Cells", rate: Array | None) -> Array | None:
+    """Let cells give off what their type and oxygen say, and no more."""
+    return rate
 
 
 def _oxygen_first(name: str) -> bool:

@@ -56,10 +56,24 @@ COLUMNS: tuple[str, ...] = (
     "lactic_acid_mean_mM",
     "calcium_mean_mM",
     "strontium_mean_mM",
+    "pdgf_mean_ng_per_mL",
+    "chondrogenic_share",
+    "endothelial_share",
+    "senescent_share",
+    "cells_delivered",
+    "cells_left",
 )
 
 #: oxygen below which a cell counts as hypoxic: 1 % O2, 7.6 mmHg at 1.3e-3 mM/mmHg
 HYPOXIC_MM = 0.0099
+
+
+#: share of living cells → the type it counts
+_SHARES = {
+    "chondrogenic_share": "chondrocyte",
+    "endothelial_share": "endothelial",
+    "senescent_share": "senescent",
+}
 
 
 def row(model: "Model") -> dict[str, Any]:
@@ -79,6 +93,8 @@ def row(model: "Model") -> dict[str, Any]:
     values["cells_dead"] = sum(ledger.died.values())
     values["cells_graft"] = n
     values["cells_born"] = ledger.born
+    values["cells_delivered"] = ledger.delivered
+    values["cells_left"] = ledger.left
     for cause, count in ledger.died.items():
         values[f"dead_{cause}"] = count
     values["scaffold_fraction"] = float(model.scaffold.fraction.mean(dtype=np.float64))
@@ -94,7 +110,7 @@ def row(model: "Model") -> dict[str, Any]:
     box = grid.n_voxels * grid.voxel_volume
     values["cells_per_mm3"] = n / (box * 1e9)
     near = model.lattice.near_surface.ravel()
-    if near.any():
+    if near.any() and model.scaffold.solid.any():
         values["coverage"] = float(np.count_nonzero(near[cells.voxel]) / np.count_nonzero(near))
     core = model.fields.core.ravel()
     if core.any():
@@ -107,6 +123,9 @@ def row(model: "Model") -> dict[str, Any]:
         osteogenic = counts.get("preosteoblast", 0) + counts.get("osteoblast", 0)
         values["osteogenic_share"] = int(osteogenic) / n
         values["adipocyte_share"] = int(counts.get("adipocyte", 0)) / n
+        for share, name in _SHARES.items():
+            if name in counts:
+                values[share] = int(counts[name]) / n
         values["population_doublings_mean"] = float(cells.doublings.mean(dtype=np.float64))
         if "oxygen" in model.fields.species:
             at_cells = model.fields.at(cells.voxel, "oxygen")

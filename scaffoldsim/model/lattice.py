@@ -1,7 +1,7 @@
 """Cells on the voxels: rates become deaths, fates, divisions and moves, for all cells at once.
 
 The lattice is generic: it knows no factor, cell type or host by name. Rules set rates; one call
-of `Lattice.update` turns them into events (compiled twin: ``_lattice.pyx``).
+of `Lattice.update` turns them into events (compiled twins: ``_events.pyx``, ``_lattice.pyx``).
 """
 
 from __future__ import annotations
@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scaffoldsim.model import _lattice, counter
+from scaffoldsim.model import _events, _lattice, counter, cycle
 from scaffoldsim.model.checks import (
     name_bad_rate,
+    require_mask,
     require_one_each,
     require_places,
+    require_potential,
     require_short_step,
+    require_type,
 )
-from scaffoldsim.model.events import BIRTH, DEATH, FATE, Events
+from scaffoldsim.model.events import BIRTH, DEATH, FATE, Events, become, record
 from scaffoldsim.solver.inputs import cores
 
 if TYPE_CHECKING:
@@ -31,10 +34,10 @@ __all__ = ["Events", "Lattice"]
 EMPTY, CLOSED = -1, -2
 
 # bits of a voxel's flags, as in _lattice.pyx
-NO_ENTRY, SOLID, SURFACE = 1, 2, 4
+NO_ENTRY, SOLID, SURFACE, INNER, TAKEN = 1, 2, 4, 8, 16
 
-# codes of an event, as in _lattice.pyx
-DIVISION, FIRST = 1, 2
+# codes of an event, as in _events.pyx
+DIVISION, FIRST, STAGE = 1, 2, 255
 
 #: Greatest chance of a hop per sub-step; above it, lost conflicts slow diffusion (docs/theory.md).
 LARGEST_HOP = 0.3
@@ -51,7 +54,7 @@ LARGEST_POTENTIAL = 500.0
 #: Steps between two sortings by voxel: neighbours in space are then neighbours in memory.
 SORT_EVERY = 12
 
-# work is cut into this many parts for any number of threads
+# work is cut into this many parts for any number of threads, as in _lattice.pyx
 _CHUNKS = 64
 
 # below this many cells a thread costs more to wake than it gains
@@ -66,8 +69,9 @@ class Lattice:
     .. math:: P = 1 - e^{-K dt}, \qquad K = \sum_c k_c + \sum_j k_j,
 
     shared as :math:`k_i / K`; if neither, it tries to divide with :math:`e^{\lambda dt} - 1`.
-    Others hop with :math:`k \delta` in each of the sub-steps :math:`\delta`. A hop and a daughter
-    go to one of the six face neighbours with weight
+    Where it does, mother and daughter each become `senescent` with the chance `Cells.arrest`, by
+    draws of their own. Others hop with :math:`k \delta` in each of the sub-steps :math:`\delta`.
+    A hop and a daughter go to one of the six face neighbours with weight
 
     .. math:: w_j \propto a_j \exp(\tfrac12 (\Phi_j - \Phi_i)),
 
@@ -87,6 +91,12 @@ class Lattice:
         Whether surfaces guide cells.
     open_grip
         Weight of a target in open fluid, 0 to 1; .1 is assumed (1 would suit a gel).
+    senescent
+        Index of the type that mother and daughter become, each with the chance `Cells.arrest`, at
+        a division; None: neither ever does.
+    stages
+        Stages k of the cell cycle (`cycle`): a cell divides from the last, 1 is the exponential
+        clock.
     threads
         Threads of the kernel; None takes all cores. Results do not depend on it.
 
@@ -126,8 +136,12 @@ class Lattice:
         *,
         guidance: bool = True,
         open_grip: float = 0.1,
+        senescent: int | None = None,
+        stages: int = 1,
         threads: int | None = None,
     ) -> None:
+        if not 1 <= stages <= cycle.MOST_STAGES:
+            raise ValueError(f"stages is {stages}, must lie in 1 to {cycle.MOST_STAGES}.")
         if not 0.0 <= open_grip <= 1.0:
             raise ValueError(f"open_grip is {open_grip}, must lie in 0 to 1.")
         if threads is not None and threads < 1:
@@ -138,11 +152,15 @@ class Lattice:
         self.grid = grid
         self.guidance = bool(guidance)
         self.open_grip = float(open_grip)
+        self.senescent = senescent
+        self.stages = int(stages)
         self.threads = threads if threads is not None else cores()
         self.occupant = np.full(n_voxels, EMPTY, dtype=np.int32)
         self._flags = np.zeros(n_voxels, dtype=np.uint8)
         self._potential: NDArray[np.float32] | None = None
         self._linked: tuple[int, int, int] | None = None
+        self._want = np.empty(0, dtype=np.int32)
+        self._notes = self._event = self._outcome = np.empty(0, dtype=np.uint8)
         self.set_walls(solid)
 
     def __repr__(self) -> str:
@@ -170,7 +188,7 @@ class Lattice:
         ValueError
             If a shape is wrong or a cell stands in `solid`. Nothing has been changed then.
         """
-        wall = self._mask(solid, "solid")
+        wall = require_mask(solid, "solid", self.grid.shape)
         occupied = self.occupant.reshape(self.grid.shape) >= 0
         if (occupied & wall).any():
             x, y, z = np.argwhere(occupied & wall)[0]
@@ -178,11 +196,14 @@ class Lattice:
                 f"voxel ({x}, {y}, {z}) holds a cell and cannot become solid: move or remove the "
                 "cell first."
             )
-        closed = wall if matrix is None else wall | self._mask(matrix, "matrix")
+        closed = wall if matrix is None else wall | require_mask(matrix, "matrix", self.grid.shape)
         near = _beside(closed, self.grid.periodic)
         if gel is not None:
-            near |= self._mask(gel, "gel")
+            near |= require_mask(gel, "gel", self.grid.shape)
         flags = closed * np.uint8(NO_ENTRY) + wall * np.uint8(SOLID) + near * np.uint8(SURFACE)
+        # two voxels or more from every face, the neighbours of neighbours need no care
+        flags[2:-2, 2:-2, 2:-2] |= np.uint8(INNER)
+        flags |= occupied * np.uint8(TAKEN)
         self._flags[:] = flags.ravel()
         self._n_free = int(wall.size - np.count_nonzero(wall))
         free = ~occupied.ravel()
@@ -213,6 +234,10 @@ class Lattice:
 
     # cells ------------------------------------------------------------------------------------
 
+    def growing_stages(self, u: ArrayLike) -> NDArray[np.uint8]:
+        """Stages of a delivery that grows from the first step on, from uniform numbers."""
+        return cycle.growing_stages(u, self.stages)
+
     def place(self, cells: Cells) -> None:
         """Enter all cells at their voxels, as after a delivery or a restart.
 
@@ -227,14 +252,18 @@ class Lattice:
         occupant[cells.voxel] = np.arange(cells.n, dtype=np.int32)
         require_one_each(cells, occupant, self.grid.shape)
         self.occupant[:] = occupant
+        self._flags &= np.uint8(~TAKEN & 255)
+        self._flags[cells.voxel] |= np.uint8(TAKEN)
         self._link(cells)
 
     def update(self, cells: Cells, dt: float, *, seed: int, step: int) -> Events:
         """One step of all cells: die or change fate or divide, and move.
 
         Ages and clocks go on by `dt`; the clock of a cell that divides or changes type starts at
-        0 again. A daughter has age 0, shares her mother's doublings (one more for both), rates,
-        type, origin, genes and clone, and gets her id in the order of the daughters' voxels.
+        0 again, the stage of its cycle only at a division. A daughter has age 0, shares her
+        mother's doublings (one more for both), rates, type, origin, genes and clone, and gets her
+        id in the order of the daughters' voxels. A division whose voxel is taken is abandoned: the
+        cell stays in the last stage.
 
         Parameters
         ----------
@@ -260,30 +289,29 @@ class Lattice:
             raise ValueError(f"the step is {dt} s, must be a finite time above 0.")
         if self._linked != (id(cells), cells.epoch, cells.n):
             self.place(cells)
+        require_type(self.senescent, cells.types)
         event, largest_hop = self._draw(cells, dt, seed, step)
-        self._check_potential()
+        if self._potential is not None:
+            require_potential(self._potential, self._flags, LARGEST_POTENTIAL, self.threads)
 
-        born = np.zeros(0, BIRTH)
         cells.age += np.float32(dt)
         cells.clock += np.float32(dt)
-        fates = self._change(cells, event)
-        deaths = self._remove(cells, event)
+        struck = _struck(event)
+        fates = self._change(cells, event, struck)
+        deaths = self._remove(cells, event, struck)
 
         # the small margin keeps .3 stored in single precision within one sub-step
         substeps = max(1, math.ceil(largest_hop * dt / LARGEST_HOP - 1e-6))
-        want = np.empty(cells.n, dtype=np.int32)
-        outcome = np.empty(cells.n, dtype=np.uint8)
         n_hops = 0
         for k in range(substeps):
-            n_hops += self._substep(cells, event, dt / substeps, seed, step, k, want, outcome)
+            self._reserve(cells.n)
+            n_hops += self._substep(cells, event, dt / substeps, seed, step, k)
             if k == 0:
-                born = self._bear(cells, want, outcome)
-                want = np.empty(cells.n, dtype=np.int32)
-                outcome = np.empty(cells.n, dtype=np.uint8)
-                event = np.zeros(cells.n, dtype=np.uint8)
+                born, arrested = self._bear(cells, seed, step)
+                fates = np.concatenate([fates, arrested])
+                fates = fates[np.argsort(fates["id"])]
         if step % SORT_EVERY == 0:
-            cells.order(self.occupant[self.occupant >= 0])
-            self.occupant[cells.voxel] = np.arange(cells.n, dtype=np.int32)
+            self._sort(cells)
         self._link(cells)
         return Events(
             births=born,
@@ -301,19 +329,24 @@ class Lattice:
         self, cells: Cells, dt: float, seed: int, step: int
     ) -> tuple[NDArray[np.uint8], float]:
         """Event code of every cell and the greatest hop rate, checked; changes nothing."""
-        event = np.empty(cells.n, dtype=np.uint8)
+        self._reserve(cells.n)
+        event = self._event[: cells.n]
         summary = np.zeros((_CHUNKS, 8))  # a row fills a cache line: threads do not share one
-        _lattice.draw(
+        _events.draw(
             cells.n,
             cells.allocated("id"),
             cells.allocated("type"),
             cells.allocated("voxel"),
+            cells.allocated("stage"),
             cells.allocated("hop"),
             cells.allocated("divide"),
+            cells.allocated("arrest"),
             cells.allocated("death"),
             cells.allocated("fate"),
             self.occupant,
             dt,
+            self.stages,
+            cycle.haste(self.stages),
             *counter.keys(seed=seed, step=step, purpose="lattice.event"),
             *counter.keys(seed=seed, step=step, purpose="lattice.divide"),
             self._threads_for(cells.n),
@@ -323,48 +356,37 @@ class Lattice:
         hop, division, bad, astray = summary.max(axis=0)[:4]
         if bad:
             raise ValueError(name_bad_rate(cells))
+        most_division = min(LARGEST_DIVISION, cycle.longest_step(self.stages))
         require_short_step(
-            cells, dt, float(hop), float(division), LARGEST_HOP * MOST_SUBSTEPS, LARGEST_DIVISION
+            cells, dt, float(hop), float(division), LARGEST_HOP * MOST_SUBSTEPS, most_division
         )
         if astray:
             self.place(cells)
         return event, float(hop)
 
-    def _check_potential(self) -> None:
-        if self._potential is None:
-            return
-        bad = _lattice.count_bad_potential(
-            self._potential, self._flags, LARGEST_POTENTIAL, self.threads
-        )
-        if bad:
-            raise ValueError(
-                f"the potential is not finite or beyond +-{LARGEST_POTENTIAL:g} in {bad} open "
-                "voxels: check the fields and chemotaxis strengths it is made from."
-            )
-
-    def _change(self, cells: Cells, event: NDArray[np.uint8]) -> NDArray[np.void]:
-        """Give cells their new types; returns the records, by id."""
-        first_fate = FIRST + len(cells.causes)
-        rows = np.flatnonzero(event >= first_fate)
-        rows = rows[np.argsort(cells.id[rows])]
-        records = np.zeros(rows.size, FATE)
-        for name in ("id", "voxel", "origin"):
-            records[name] = getattr(cells, name)[rows]
-        records["before"] = cells.type[rows]
-        records["after"] = event[rows] - first_fate
-        cells.type[rows] = records["after"]
+    def _change(
+        self, cells: Cells, event: NDArray[np.uint8], struck: NDArray[np.int64]
+    ) -> NDArray[np.void]:
+        """Give cells their new stages and types; returns the records of the types."""
+        code, first_fate = event[struck], FIRST + len(cells.causes)
+        passed = struck[code == STAGE]
+        cells.stage[passed] += np.uint8(1)
+        event[passed] = 0
+        rows = struck[(code >= first_fate) & (code != STAGE)]
         cells.clock[rows] = 0.0
-        return records
+        return become(cells, rows, event[rows] - np.uint8(first_fate))
 
-    def _remove(self, cells: Cells, event: NDArray[np.uint8]) -> NDArray[np.void]:
+    def _remove(
+        self, cells: Cells, event: NDArray[np.uint8], struck: NDArray[np.int64]
+    ) -> NDArray[np.void]:
         """Free the voxels of the dead and drop their rows; returns the records, by id."""
-        rows = np.flatnonzero((event >= FIRST) & (event < FIRST + len(cells.causes)))
-        records = np.zeros(rows.size, DEATH)
-        for name in ("id", "voxel", "type", "origin"):
-            records[name] = getattr(cells, name)[rows]
+        code = event[struck]
+        rows = struck[(code >= FIRST) & (code < FIRST + len(cells.causes))]
+        records = record(DEATH, cells, rows)
         records["cause"] = event[rows] - FIRST
         voxel = records["voxel"]
         self.occupant[voxel] = self._vacant(voxel)
+        self._flags[voxel] ^= np.uint8(TAKEN)
         source, target = cells.drop(rows)
         event[target] = event[source]
         self.occupant[cells.voxel[target]] = target
@@ -378,8 +400,6 @@ class Lattice:
         seed: int,
         step: int,
         k: int,
-        want: NDArray[np.int32],
-        outcome: NDArray[np.uint8],
     ) -> int:
         none = np.zeros(0, dtype=np.float32)
         hops: int = _lattice.substep(
@@ -401,29 +421,53 @@ class Lattice:
             *self.grid.shape,
             *self.grid.periodic,
             self._threads_for(cells.n),
-            want,
-            outcome,
+            self._want,
+            self._outcome,
         )
         return hops
 
     def _bear(
-        self, cells: Cells, want: NDArray[np.int32], outcome: NDArray[np.uint8]
-    ) -> NDArray[np.void]:
-        """Add the daughters in the order of their voxels; returns the records, by id."""
-        mothers = np.flatnonzero(outcome == 2)
+        self, cells: Cells, seed: int, step: int
+    ) -> tuple[NDArray[np.void], NDArray[np.void]]:
+        """Add the daughters in the order of their voxels; returns births by id, and arrests."""
+        want, outcome = self._want[: cells.n], self._outcome[: cells.n]
+        mothers = _struck(outcome)
         mothers = mothers[np.argsort(want[mothers])]
         cells.doublings[mothers] += np.float32(1.0)
         cells.clock[mothers] = 0.0
+        cells.stage[mothers] = 0
         own = {"id", "voxel", "parent", "age", "clock"}
-        inherited = {c: getattr(cells, c)[..., mothers] for c in cells.columns if c not in own}
-        rows = cells.append(
-            mothers.size, voxel=want[mothers], parent=cells.id[mothers], **inherited
-        )
+        rows = cells.append(mothers.size, voxel=want[mothers], parent=cells.id[mothers])
+        for name in cells.columns.keys() - own:
+            for column in np.atleast_2d(cells.allocated(name)):
+                column[rows] = column[mothers]
         self.occupant[cells.voxel[rows]] = rows
-        records = np.zeros(rows.size, BIRTH)
-        for name in ("id", "parent", "voxel", "type", "origin"):
-            records[name] = getattr(cells, name)[rows]
-        return records
+        self._flags[cells.voxel[rows]] |= np.uint8(TAKEN)
+        records = record(BIRTH, cells, rows)
+        if self.senescent is None:
+            return records, np.zeros(0, FATE)
+        family = np.concatenate([mothers, rows])
+        key = counter.keys(seed=seed, step=step, purpose="lattice.arrest")
+        struck = counter.uniform(cells.id[family], key) < cells.arrest[family]
+        family = family[struck & (cells.type[family] != self.senescent)]
+        return records, become(cells, family, self.senescent)
+
+    def _sort(self, cells: Cells) -> None:
+        """Put the rows into the order of the voxels."""
+        self._reserve(cells.n)
+        row, where = self._want[: cells.n], np.empty(_CHUNKS + 1, dtype=np.int32)
+        threads = self._threads_for(cells.n)
+        _lattice.sort(self._flags, self.occupant, row, where, threads)
+        # what became of the cells is told: its two bytes a cell are free
+        cells.take(row, scratch=self._notes.view(np.uint16), threads=threads)
+
+    def _reserve(self, n: int) -> None:
+        """Room for what the kernel notes of each cell; kept, since new memory costs time."""
+        if self._want.size < n:
+            n += n // 32
+            self._want = np.empty(n, dtype=np.int32)
+            self._notes = np.empty(2 * n, dtype=np.uint8)
+            self._event, self._outcome = self._notes[:n], self._notes[n:]
 
     def _vacant(self, voxels: slice | NDArray[Any]) -> NDArray[np.int32]:
         """What `occupant` says of these voxels without a cell: -1, or -2 where none may enter."""
@@ -435,14 +479,12 @@ class Lattice:
     def _threads_for(self, n: int) -> int:
         return max(1, min(self.threads, n // _CELLS_PER_THREAD))
 
-    def _mask(self, value: ArrayLike, name: str) -> NDArray[np.bool_]:
-        mask = np.asarray(value)
-        if mask.dtype != bool or mask.shape != tuple(self.grid.shape):
-            raise ValueError(
-                f"{name} has type {mask.dtype} and shape {mask.shape}, must be bool of shape "
-                f"{tuple(self.grid.shape)}."
-            )
-        return mask
+
+def _struck(code: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Rows whose code is 2 or more: deaths and fates, or births."""
+    rows = np.empty(_events.struck(code.size, code, np.empty(0, np.int64)), dtype=np.int64)
+    _events.struck(code.size, code, rows)
+    return rows
 
 
 def _beside(mask: NDArray[np.bool_], periodic: tuple[bool, bool, bool]) -> NDArray[np.bool_]:

@@ -12,11 +12,14 @@ from scaffoldsim.config import Config, load
 from scaffoldsim.model import indicators
 from scaffoldsim.model.agents import ColumnAgents
 from scaffoldsim.model.cells import Cells
+from scaffoldsim.model.celltypes import CAUSES, CellType, senescent_of, stages_of
 from scaffoldsim.model.delivery import SOURCES, seed_voxels
 from scaffoldsim.model.fields import Fields
-from scaffoldsim.model.lattice import Events, Lattice
-from scaffoldsim.model.rates import CAUSES, CellType, Donor, Rates
-from scaffoldsim.model.species import problems
+from scaffoldsim.model.lattice import Lattice
+from scaffoldsim.model.ledger import InvariantError, Ledger
+from scaffoldsim.model.rates import Donor, Rates
+from scaffoldsim.model.signals import Signals
+from scaffoldsim.model.substrate import is_gel, stiffness_felt
 from scaffoldsim.scaffold.grid import Grid
 from scaffoldsim.scaffold.scaffold import Scaffold
 
@@ -25,39 +28,6 @@ _CHECK_EVERY = 24
 #: share of a field's total that its budget may leave unexplained; what the solver's residual leaves
 #: is 1e-6 and less, an entry that is missing far more
 _LARGEST_GAP = 1e-4
-
-
-class InvariantError(RuntimeError):
-    """The state broke a rule that must hold at every step; the run stops."""
-
-
-class Ledger:
-    """What became of all cells: born, and dead by cause; it closes at every step.
-
-    Attributes
-    ----------
-    born : int
-    died : dict of str to int
-        By cause.
-    """
-
-    def __init__(self) -> None:
-        self.born = 0
-        self.died = dict.fromkeys(CAUSES, 0)
-
-    def book(self, events: Events, before: NDArray[np.int64], after: NDArray[np.int64]) -> None:
-        """Enter the events of a step; `before` and `after` are cells by origin and type.
-
-        Raises
-        ------
-        InvariantError
-            If the change is not explained by the events.
-        """
-        if not np.array_equal(after - before, events.balance(len(SOURCES))):
-            raise InvariantError(f"cell ledger does not close: {before} → {after}")
-        self.born += events.born
-        for cause, count in zip(CAUSES, events.died, strict=True):
-            self.died[cause] += int(count)
 
 
 class Model(ColumnAgents):
@@ -88,8 +58,12 @@ class Model(ColumnAgents):
         One column per attribute, one row per cell.
     rates : Rates
         The rules that set each cell's rates.
+    substrate : ndarray of float32
+        Per voxel, flat: stiffness that a cell there feels, Pa; 0 where it touches nothing.
+    stimulus : ndarray of float32 or None
+        Per voxel, (nx, ny, nz): mechanical stimulus; None without load.
     ledger : Ledger
-        Cells born and dead.
+        What became of all cells.
     step_index : int
         Steps made.
     running : bool
@@ -128,11 +102,18 @@ class Model(ColumnAgents):
         super().__init__(rng=self.seed)
         self.running = self.intact = True
 
-        for key, message in problems(config.fields, list(config.cell_types), config.faces):
-            raise config.error(("fields", *key), message)
         self.scaffold = _build_scaffold(config, threads)
         self.grid: Grid = self.scaffold.grid
-        self.lattice = Lattice(self.grid, self.scaffold.solid, threads=threads)
+        self.lattice = Lattice(
+            self.grid,
+            self.scaffold.solid,
+            senescent=senescent_of(config.cell_types),
+            stages=stages_of(config.cell_types),
+            threads=threads,
+        )
+        gel = is_gel(self.scaffold)
+        if gel:
+            self.lattice.set_walls(self.scaffold.solid, gel=~self.scaffold.solid)
         self.fields = Fields(
             self.grid,
             self.scaffold.fraction,
@@ -146,16 +127,29 @@ class Model(ColumnAgents):
             config.cell_types,
             voxel=self.grid.voxel,
             donor=Donor(self.seed, config.cells.donor.spread),
-            donor_age=float(config.cells.donor.age),
-            host=config.host,
-            exposures=config.exposures,
+            signals=Signals(
+                config.host,
+                config.cells.donor,
+                config.exposures,
+                config.cells.genes,
+                autologous=config.cells.source == "autologous",
+                species=config.fields,
+            ),
             osteoconductivity=float(material.osteoconductivity) if material else 1.0,
+            gel=gel,
+            threads=self.lattice.threads,
         )
+        self.fields.secrete = lambda name, cells, basal: self.rates.secretion(
+            name, cells, self.fields, basal
+        )
+        self.substrate = stiffness_felt(self.scaffold)
+        load_ = config.mechanics.stimulus
+        self.stimulus = None if load_ is None else np.full(self.grid.shape, load_, np.float32)
         try:
             self.behaviours = [behaviour.make() for behaviour in config.behaviours]
         except ValueError as error:
             raise config.error(("behaviours",), str(error)) from error
-        self.ledger = Ledger()
+        self.ledger = Ledger(CAUSES, self.cells.types, SOURCES)
         self._deliver(float(material.adhesion) if material else 1.0)
         self.datacollector = mesa.DataCollector(model_reporters=_reporters(self.cells.types))
 
@@ -170,26 +164,28 @@ class Model(ColumnAgents):
         return self.step_index * self.dt
 
     def step(self) -> None:
-        """Advance by one `dt`: fields, what cells feel, the user's rules, what cells do.
+        """Advance by one `dt`: doses due, fields, what cells feel, the user's rules, what cells do.
 
         If a field, rates or a rule fail, the state is that of the end of the last step. If
         anything later fails, `intact` is False and the state must not be kept.
         """
-        before = self.fields.state()
-        census = self.cells.census(len(SOURCES))
+        before, signals = self.fields.state(), self.rates.state()
         self.intact = False
         try:
             booked = (self.step_index + 1) % _CHECK_EVERY == 0
+            self.rates.advance(self.seconds, self.seconds + self.dt)
             self.fields.advance(self.cells, self.dt, book=booked)
+            self.lattice.potential = self.rates.potential(self.fields)
             self.rates.evaluate(self)
             for behaviour in self.behaviours:
                 behaviour.apply(self, self.dt)
         except Exception:
             self.fields.load(before)
+            self.rates.load(signals)
             self.intact = True
             raise
         events = self.lattice.update(self.cells, self.dt, seed=self.seed, step=self.step_index)
-        self.ledger.book(events, census, self.cells.census(len(SOURCES)))
+        self.ledger.book(events, self.cells.census(len(SOURCES)))
         self.step_index += 1
         if self.step_index % _CHECK_EVERY == 0:
             self.check()
@@ -230,8 +226,9 @@ class Model(ColumnAgents):
             f"cells/{name}": column for name, column in self.cells.state().items()
         }
         state |= {f"fields/{name}": value for name, value in self.fields.state().items()}
+        state |= {f"signals/{name}": value for name, value in self.rates.state().items()}
         state["step"] = np.array(self.step_index)
-        state["ledger"] = np.array([self.ledger.born, *self.ledger.died.values()])
+        state |= {f"ledger/{name}": entry for name, entry in self.ledger.state().items()}
         return state
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -243,28 +240,15 @@ class Model(ColumnAgents):
         self.cells.load(part("cells/"))
         self.lattice.place(self.cells)
         self.fields.load(part("fields/"))
+        self.rates.load(part("signals/"))
         self.step_index = int(state["step"])
-        born, *died = (int(count) for count in state["ledger"])
-        self.ledger.born = born
-        self.ledger.died = dict(zip(CAUSES, died, strict=True))
+        self.ledger.load(part("ledger/"))
+        self.ledger.close(self.cells.census(len(SOURCES)))
         self.running = self.step_index < self.config.steps
 
     def _deliver(self, adhesion: float) -> None:
         seeding, types = self.config.cells, self.config.cell_types
-        if seeding.type not in types:
-            raise self.config.error(
-                ("cells", "type"), f"{seeding.type!r} is none of cell_types ({', '.join(types)})"
-            )
         cell_type: CellType = types[seeding.type]
-        if cell_type.attachment is None:
-            raise self.config.error(("cells", "type"), f"{seeding.type!r} cannot be seeded")
-        for name, entry in types.items():
-            for fate in entry.fates:
-                if fate not in types:
-                    raise self.config.error(
-                        ("cell_types", name, "fates", fate),
-                        f"{fate!r} is none of cell_types ({', '.join(types)})",
-                    )
         try:
             voxels = seed_voxels(
                 seeding,
@@ -278,13 +262,22 @@ class Model(ColumnAgents):
         except ValueError as error:
             key = "number" if seeding.number is not None else "density"
             raise self.config.error(("cells", key), str(error)) from error
+        type_, origin = list(types).index(seeding.type), SOURCES.index(seeding.source)
         if voxels.size:
             self.cells.append(
                 voxels.size,
                 voxel=voxels,
-                type=list(types).index(seeding.type),
-                origin=SOURCES.index(seeding.source),
+                type=type_,
+                origin=origin,
+                genes=seeding.mask,
+                doublings=seeding.doublings(cell_type),
             )
+            if self.lattice.stages > 1:
+                u = self.cells.uniform("stage", seed=self.seed, step=0)
+                self.cells.stage = self.lattice.growing_stages(u)
+        self.ledger.deliver(
+            type=type_, origin=origin, given=seeding.given(self.grid), stayed=voxels.size
+        )
         self.lattice.place(self.cells)
 
 

@@ -1,150 +1,59 @@
 """What each cell feels becomes one rate per event.
 
-The rules are data: a cell type is a file in ``configs/cells/`` that says how fast it crawls,
-divides, dies, what it can become and how oxygen bears on that. `Rates.evaluate` fills the rate
-columns of all cells; the lattice turns them into events.
+The rules are data: a cell type is a file in ``configs/cells/``, a factor one in
+``configs/factors/``, and so are conditions, genes and hosts. `Rates.evaluate` fills the rate
+columns of all cells from tables (compiled twin: ``_rates.pyx``); the lattice turns them into
+events.
 """
 
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from scaffoldsim.config import Entry, Parameter, Section, Unit
-from scaffoldsim.model import counter
-from scaffoldsim.model.host import Event, Exposure, Host, cue_multipliers
-from scaffoldsim.tree import Path_
+from scaffoldsim.model import _rates
+from scaffoldsim.model.celltypes import CAUSES, CellType, OxygenGate
+from scaffoldsim.model.donor import Donor
+from scaffoldsim.model.factors import CELL_EVENTS
+from scaffoldsim.model.signals import WHO, Signals
 
 if TYPE_CHECKING:
+    from scaffoldsim.model.cells import Cells
+    from scaffoldsim.model.fields import Fields
     from scaffoldsim.model.model import Model
 
-#: why a cell dies, in the order of the death columns
-CAUSES = ("basal", "ischaemic", "lifespan")
+__all__ = ["CAUSES", "CellType", "Donor", "Rates"]
 
-_Rate = Annotated[Parameter, Unit("1/s", ge=0, le=1, show="1/h")]
-_Time = Annotated[Parameter, Unit("s", ge=60, le=1e12, show="h")]
-#: of a half-maximal concentration: never 0, it stands in a denominator
-_Oxygen = Annotated[Parameter, Unit("mol/m^3", ge=1e-9, le=10, show="mM")]
-_Number = Annotated[Parameter, Unit("", ge=0, le=1e3)]
+#: below this many cells a thread costs more to wake than it gains
+_CELLS_PER_THREAD = 20_000
+_FORMS = {None: 0, "rising": 1, "falling": 2}
+#: origins of cells that were given; whatever comes after them is the host's own
+_GIVEN = 3
+_PROLIFERATION, _MIGRATION, _DEATH, _OSTEOGENIC = (
+    CELL_EVENTS.index(event) for event in ("proliferation", "migration", "death", "osteogenic")
+)
 
-
-class Migration(Section):
-    r"""Persistent random walk: D = S² P / 3, and on voxels of edge h a hop rate k = 6 D / h²."""
-
-    speed: Annotated[Parameter, Unit("m/s", ge=0, le=1e-6, show="um/h")]
-    persistence: _Time
-
-    def hop_rate(self, voxel: float) -> float:
-        """Return k in 1/s on voxels of edge `voxel` in m."""
-        return float(2 * self.speed**2 * self.persistence / voxel**2)
-
-
-class Proliferation(Section):
-    r"""λ = (ln 2/TD) f_3D · C/(C + C_q) · q-term, with TD longer after many doublings."""
-
-    doubling_time: _Time
-    scaffold_factor: _Number
-    half_maximal_oxygen: _Oxygen
-    lag: Annotated[Parameter, Unit("s", ge=0, show="h")]
-    #: TD × (1 + slowing (doublings/10)²)
-    slowing: _Number
-
-
-class Death(Section):
-    """Loss at a basal rate, and where oxygen lacks: k / (1 + (C/C_half)²)."""
-
-    basal: _Rate
-    ischaemic: _Rate
-    ischaemic_oxygen: _Oxygen
-    lifespan: _Time | None = None
-
-
-class Fate(Section):
-    """What a cell can become, and how fast; oxygen gates it as C/(C + K), 1 at `reference`."""
-
-    rate: _Rate
-    event: Event | None = None
-    half_maximal_oxygen: _Oxygen | None = None
-    reference_oxygen: _Oxygen | None = None
-    #: whether the material's osteoconductivity multiplies the rate of a cell that touches it
-    osteoconductive: bool = False
-
-    def problems(self) -> Iterator[tuple[Path_, str]]:
-        """Yield a gate that is only half given."""
-        if (self.half_maximal_oxygen is None) != (self.reference_oxygen is None):
-            yield ("half_maximal_oxygen",), "needs reference_oxygen, and the other way round"
-
-
-class Ageing(Section):
-    """Age acts through q = exp(−(age − reference)/scale); a rate is × (v + (1 − v) q)."""
-
-    reference: Annotated[Parameter, Unit("s", ge=0, show="y")]
-    scale: Annotated[Parameter, Unit("s", ge=1, show="y")]
-    proliferation: _Number
-    death: _Number
-    osteogenic: _Number
-    adipogenic: _Number
-
-    def multiplier(self, event: str, age: float) -> float:
-        """Return the factor on the rate of `event` for a donor of `age` in s."""
-        v = float(getattr(self, event, 1.0))
-        q = math.exp(-(age - self.reference) / self.scale)
-        return v + (1 - v) * q
-
-
-class Attachment(Section):
-    """How much of a seeded dose stays: the share kept, and the depth at which 1/e is left."""
-
-    dynamic_share: _Number
-    static_share: _Number
-    static_depth: Annotated[Parameter, Unit("m", ge=1e-6, le=0.1, show="mm")]
-
-
-class CellType(Entry):
-    """A cell type: what it does, and how fast.
-
-    A missing `migration` or `proliferation` means that it does not move or divide.
-    """
-
-    kind: ClassVar[str] = "cells"
-
-    oxygen_uptake: Annotated[Parameter, Unit("mol/s", ge=0, le=1e-12, show="fmol/h")]
-    death: Death
-    migration: Migration | None = None
-    proliferation: Proliferation | None = None
-    fates: dict[str, Fate] = Field({})
-    ageing: Ageing | None = None
-    attachment: Attachment | None = None
-
-
-class Donor:
-    """One virtual donor: its own osteogenic rate and doubling time.
-
-    Both are lognormal with median 1 and coefficient of variation `spread`; the draw depends on the
-    seed alone, so seed i is the same donor in every arm of a study.
-    """
-
-    def __init__(self, seed: int, spread: float) -> None:
-        key = counter.keys(seed=seed, step=0, purpose="donor")
-        u = counter.uniform(np.arange(1, 3), key)
-        sigma = math.sqrt(math.log1p(spread**2))
-        radius = sigma * math.sqrt(-2 * math.log(1.0 - float(u[0])))
-        angle = 2 * math.pi * float(u[1])
-        self.osteogenic = math.exp(radius * math.cos(angle))
-        self.doubling_time = math.exp(radius * math.sin(angle))
-
-    def __repr__(self) -> str:
-        return (
-            f"Donor(doubling time × {self.doubling_time:.3f}, "
-            f"osteogenic rate × {self.osteogenic:.3f})"
-        )
+Table = NDArray[np.float64]
 
 
 class Rates:
-    """The rules of all cell types, ready to be applied to columns.
+    r"""The rules of all cell types, ready to be applied to columns.
+
+    With the oxygen C, the multipliers m of an event (host, donor, age, exposures, genes, cues that
+    fields carry) and the doublings PD of a cell,
+
+    .. math::
+
+        k_\text{hop} &= 6 D m / h^2 \\
+        \lambda &= \frac{\ln 2}{TD}\, f_{3D}\, \frac{C}{C + C_q}\,
+                   \frac{m}{1 + s (PD/10)^2} \\
+        k_\text{ischaemic} &= k_0\, \frac{m}{1 + (C/C_h)^2} \\
+        k_\text{fate} &= k_0\, m\, o(C)\, g(E)\, \mu(S)\, [oc \text{ where it touches a solid}]
+
+    and a division makes mother and daughter senescent with the chance `Senescence` says. All
+    numbers stand in the cell types; see `scaffoldsim.model.celltypes`.
 
     Parameters
     ----------
@@ -152,12 +61,16 @@ class Rates:
         Cell types by name; their order is that of `Cells.types`.
     voxel
         Edge of a voxel, m.
-    donor, donor_age
-        The virtual donor, and its age in s.
-    host, exposures
-        What multiplies the rates of all cells.
+    donor
+        The virtual donor.
+    signals
+        What host, donor, exposures and genes say.
     osteoconductivity
         Of the scaffold's material.
+    gel
+        Whether cells crawl in a gel.
+    threads
+        Of the kernel; the result does not depend on it.
     """
 
     def __init__(
@@ -166,106 +79,264 @@ class Rates:
         *,
         voxel: float,
         donor: Donor,
-        donor_age: float,
-        host: Host,
-        exposures: list[Exposure],
+        signals: Signals,
         osteoconductivity: float = 1.0,
+        gel: bool = False,
+        threads: int = 1,
     ) -> None:
-        self.types, self.donor, self.donor_age = types, donor, donor_age
-        self.host, self.exposures = host, exposures
-        self.osteoconductivity = osteoconductivity
-        self._names = list(types)
-        self._hop = [t.migration.hop_rate(voxel) if t.migration else 0.0 for t in types.values()]
+        self.types, self.donor, self.signals = types, donor, signals
+        self.osteoconductivity, self.threads = osteoconductivity, threads
+        names, every = list(types), list(types.values())
+        self._hop = np.array(
+            [t.migration.hop_rate(voxel, gel=gel) if t.migration else 0.0 for t in every]
+        )
+        self._divide = np.array([_fastest(t, donor) for t in every])
+        self._shape = np.array([_shape(t) for t in every])
+        fates = [(i, j, f) for i, t in enumerate(every) for j, f in t.fates.items()]
+        self._spans = np.searchsorted([i for i, _, _ in fates], np.arange(len(types) + 1)).astype(
+            np.int32
+        )
+        # as a voxel holds it, in single precision, so that a jump is met exactly
+        rows = [np.float32(row.stimulus) for _, _, f in fates for row in f.mechanics]
+        factors = [float(row.factor) for _, _, f in fates for row in f.mechanics]
+        self._table, self._table_y = np.array(rows, float), np.array(factors, float)
+        ends = np.cumsum([0, *(len(f.mechanics) for _, _, f in fates)])
+        self._fates = np.array(
+            [
+                (
+                    names.index(j),
+                    f.event_index,
+                    _FORMS[f.oxygen.form if f.oxygen else None],
+                    f.osteoconductive,
+                    _FORMS[f.stiffness.form if f.stiffness else None],
+                    ends[n],
+                    ends[n + 1],
+                )
+                for n, (_, j, f) in enumerate(fates)
+            ],
+            np.int32,
+        ).reshape(-1, 7)
+        self._gates = np.array(
+            [
+                (
+                    _half(f.oxygen),
+                    f.oxygen.scale if f.oxygen else 1.0,
+                    float(f.stiffness.half_maximal) ** 2 if f.stiffness else 1.0,
+                    float(f.stiffness.gain) if f.stiffness else 0.0,
+                )
+                for _, _, f in fates
+            ],
+            float,
+        ).reshape(-1, 4)
+        self._becomes = [(i, names.index(j), float(f.rate), f.event_index) for i, j, f in fates]
+
+    # time -------------------------------------------------------------------------------------
+
+    def advance(self, start: float, end: float) -> None:
+        """Go on to the step from `start` to `end` (s): exposures and doses due in it."""
+        self.signals.advance(start, end)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what a restart needs."""
+        return self.signals.state()
+
+    def load(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go to a stored state."""
+        self.signals.load(state)
+
+    # cells ------------------------------------------------------------------------------------
 
     def evaluate(self, model: "Model") -> None:
         """Fill the rate columns of `model.cells` for the step that begins now."""
-        cells, time = model.cells, model.seconds
-        oxygen = model.fields.at(cells.voxel, "oxygen")
-        touching = model.lattice.near_surface.ravel()[cells.voxel]
-        cue = cue_multipliers(self.exposures, time)
-        cells.hop[:] = 0
-        cells.divide[:] = 0
-        cells.death[:] = 0
-        cells.fate[:] = 0
-        for index, cell_type in enumerate(self.types.values()):
-            rows = np.flatnonzero(cells.type == index)
-            if rows.size == 0:
+        cells, fields = model.cells, model.fields
+        common, into, n_masks = self._tables()
+        cue_of, cues, carriers, base, kept = self._local(fields)
+        stimulus = self._stimulus(model)
+        _rates.fill(
+            cells.n,
+            *(cells.allocated(name) for name in ("type", "origin", "genes", "voxel", "parent")),
+            *(cells.allocated(name) for name in ("age", "doublings")),
+            oxygen=fields.value["oxygen"].ravel(),
+            substrate=model.substrate,
+            conduction=self.osteoconductivity,
+            stimulus=stimulus,
+            carriers=carriers,
+            base=base,
+            cue_of=cue_of,
+            cues=cues,
+            who=np.array([0] * _GIVEN + [1] * (256 - _GIVEN), np.int32),
+            n_masks=n_masks,
+            common=common,
+            shape=self._shape,
+            into=into,
+            spans=self._spans,
+            fates=self._fates,
+            gates=self._gates,
+            table=self._table,
+            table_y=self._table_y,
+            threads=max(1, min(self.threads, cells.n // _CELLS_PER_THREAD)),
+            **{
+                name: cells.allocated(name) for name in ("hop", "divide", "arrest", "death", "fate")
+            },
+        )
+        del kept  # the kernel had only their addresses
+
+    def tissue(self, event: str, concentration: Mapping[str, Any] | None = None) -> Any:
+        """Return the factor on what the host's tissue does, for example ``deposition``.
+
+        Parameters
+        ----------
+        event
+            One of `factors.TISSUE_EVENTS`, ``<species>_secretion`` or ``<factor>_chemotaxis``.
+        concentration
+            Factor → local concentration, numbers or arrays, for the cues that fields carry; they
+            are left out without it.
+        """
+        factor = self.signals.multiplier(event, "host")
+        return (
+            factor
+            if concentration is None
+            else factor * self.signals.local_multiplier(event, concentration)
+        )
+
+    # what cells do to fields, and fields to where they crawl ------------------------------------
+
+    def secretion(
+        self, species: str, cells: "Cells", fields: "Fields", basal: Table | None
+    ) -> Table | None:
+        """Return what each cell gives off of `species`, from its own `basal` rate, mol/s or kg/s.
+
+        The event ``<species>_secretion`` multiplies it, and genes add theirs; None is nothing.
+        """
+        event = f"{species}_secretion"
+        if basal is not None:
+            basal = basal * self.signals.multiplier(event)
+            if any(cue.event == event for _, cue in self.signals.local_cues()):
+                basal = basal * self.signals.local_multiplier(
+                    event, self._concentration(fields, cells.voxel)
+                )
+        for bit, rate, share in self.signals.expression(species):
+            has = (cells.genes >> np.uint8(bit)) & np.uint8(1)
+            more = has * (fields.species[species].amount(rate) * share)
+            basal = more if basal is None else basal + more
+        return basal
+
+    def potential(self, fields: "Fields") -> NDArray[np.float32] | None:
+        r"""Return the potential of chemotaxis per voxel; None if nothing draws.
+
+        .. math:: \Phi = \sum_x \beta_x s_x \frac{c_x}{K_x + c_x}
+
+        s is the multiplier of the event ``<factor>_chemotaxis`` of the cells that were given.
+        """
+        total: NDArray[np.float32] | None = None
+        for name, carriers in self.signals.carried.items():
+            rule = self.signals.factors[name].chemotaxis
+            if rule is None:
                 continue
-            c = oxygen[rows]
-            cells.hop[rows] = self._hop[index] * self._common("migration", cell_type, cue)
-            if cell_type.proliferation is not None and time >= cell_type.proliferation.lag:
-                cells.divide[rows] = self._division(cell_type, c, cells.doublings[rows], cue)
-            self._deaths(cells.death, rows, cell_type, c, cue)
-            for name, fate in cell_type.fates.items():
-                k = self._fate(fate, cell_type, c, touching[rows], cue)
-                cells.fate[self._names.index(name), rows] = k
+            strength = float(rule.strength) * self.signals.multiplier(f"{name}_chemotaxis")
+            if strength == 0.0:
+                continue
+            c: NDArray[np.float32] = sum_of([fields.value[carrier] for carrier in carriers])
+            theta: NDArray[np.float32] = c / (c + np.float32(rule.half_maximal))
+            theta *= np.float32(strength)
+            total = theta if total is None else total + theta
+        return total
 
-    def _common(self, event: str, cell_type: CellType, cue: dict[str, float]) -> float:
-        """Return the product of what is the same for all cells of a type: host, cues, age."""
-        factor = self.host.multiplier(event) * cue[event]
-        if cell_type.ageing is not None:
-            factor *= cell_type.ageing.multiplier(event, self.donor_age)
-        return factor
+    def _concentration(self, fields: "Fields", voxel: Any) -> dict[str, Any]:
+        """Return factor → concentration of its carriers at flat voxel numbers."""
+        return {
+            name: sum_of([fields.at(voxel, carrier) for carrier in carriers])
+            for name, carriers in self.signals.carried.items()
+        }
 
-    def _division(
-        self,
-        cell_type: CellType,
-        oxygen: NDArray[np.float32],
-        doublings: NDArray[np.float32],
-        cue: dict[str, float],
-    ) -> NDArray[Any]:
-        rule = cell_type.proliferation
-        assert rule is not None
-        slow = 1.0 + float(rule.slowing) * (doublings / np.float32(10)) ** 2
-        base = math.log(2) / (float(rule.doubling_time) * self.donor.doubling_time)
-        base *= float(rule.scaffold_factor) * self._common("proliferation", cell_type, cue)
-        share: NDArray[Any] = rise(oxygen, float(rule.half_maximal_oxygen))
-        return base * share / slow
+    # tables -----------------------------------------------------------------------------------
 
-    def _deaths(
-        self,
-        death: NDArray[np.float32],
-        rows: NDArray[np.intp],
-        cell_type: CellType,
-        oxygen: NDArray[np.float32],
-        cue: dict[str, float],
-    ) -> None:
-        rule, factor = cell_type.death, self._common("death", cell_type, cue)
-        lack = 1.0 / (1.0 + (oxygen / np.float32(rule.ischaemic_oxygen)) ** 2)
-        death[CAUSES.index("basal"), rows] = float(rule.basal) * factor
-        death[CAUSES.index("ischaemic"), rows] = float(rule.ischaemic) * factor * lack
-        if rule.lifespan is not None:
-            death[CAUSES.index("lifespan"), rows] = 1.0 / float(rule.lifespan)
+    def _tables(self) -> tuple[Table, Table, int]:
+        """Return rates before what a cell feels, by (whose, genes, type), and by fate too."""
+        by_who, by_mask = self.signals.tables()
+        m = by_who[:, None, :] * by_mask[None, :, :]  # whose × genes × event
+        n = len(self.types)
+        common = np.zeros((*m.shape[:2], n, 6))
+        common[..., 0] = self._hop * m[:, :, _MIGRATION, None]
+        common[..., 1] = self._divide * m[:, :, _PROLIFERATION, None]
+        into = np.zeros((*m.shape[:2], n, n))
+        q = {"donor": self.signals.q, "host": self.signals.host.vitality}
+        for i, cell_type in enumerate(self.types.values()):
+            rule = cell_type.death
+            common[:, :, i, 2] = float(rule.basal) * m[:, :, _DEATH]
+            common[:, :, i, 3] = float(rule.ischaemic) * m[:, :, _DEATH]
+            common[:, :, i, 4] = 1.0 / float(rule.lifespan) if rule.lifespan else 0.0
+            if cell_type.senescence is not None:
+                for k, who in enumerate(WHO):
+                    common[k, :, i, 5] = cell_type.senescence.limit(q[who])
+        for source, target, rate, event in self._becomes:
+            into[:, :, source, target] = rate * (m[:, :, event] if event >= 0 else 1.0)
+            if event == _OSTEOGENIC:
+                into[:, :, source, target] *= self.donor.osteogenic
+        rows = math.prod(m.shape[:2]) * n
+        return common.reshape(rows, 6), into.reshape(rows, n), m.shape[1]
 
-    def _fate(
-        self,
-        fate: Fate,
-        cell_type: CellType,
-        oxygen: NDArray[np.float32],
-        touching: NDArray[np.bool_],
-        cue: dict[str, float],
-    ) -> NDArray[Any]:
-        k = np.full(oxygen.shape, float(fate.rate))
-        if fate.event is not None:
-            k *= self._common(fate.event, cell_type, cue)
-        if fate.event == "osteogenic":
-            k *= self.donor.osteogenic
-        if fate.half_maximal_oxygen is not None and fate.reference_oxygen is not None:
-            half = float(fate.half_maximal_oxygen)
-            k *= rise(oxygen, half) / rise(float(fate.reference_oxygen), half)
-        if fate.osteoconductive:
-            k *= np.where(touching, self.osteoconductivity, 1.0)
-        return k
+    def _local(
+        self, fields: "Fields"
+    ) -> tuple[NDArray[np.int32], Table, NDArray[np.uintp], Table, list[Any]]:
+        """Return the cues that fields carry, the addresses of those fields, and what holds them."""
+        signals = self.signals
+        cues = [(name, cue) for name, cue in signals.local_cues() if cue.event in CELL_EVENTS]
+        names = sorted({name for name, _ in cues})
+        kept = []
+        for name in names:
+            array = sum_of([fields.value[carrier] for carrier in signals.carried[name]])
+            kept.append(np.ascontiguousarray(array))
+        return (
+            np.array(
+                [(names.index(name), CELL_EVENTS.index(cue.event)) for name, cue in cues], np.int32
+            ).reshape(-1, 2),
+            np.array(
+                [(c.half_maximal**c.hill, float(c.hill), float(c.fold) - 1.0) for _, c in cues],
+                float,
+            ).reshape(-1, 3),
+            np.array([array.ctypes.data for array in kept], np.uintp),
+            np.array([signals.level[name] for name in names], float),
+            kept,
+        )
+
+    def _stimulus(self, model: "Model") -> NDArray[np.float32]:
+        """Return the mechanical stimulus per voxel as cells feel it; empty without load."""
+        if model.stimulus is None:
+            return np.zeros(0, np.float32)
+        felt = self.signals.multiplier("stimulus", "host")
+        return (model.stimulus.ravel() * np.float32(felt)).astype(np.float32)
 
 
-def rise(concentration: Any, half_maximal: float) -> Any:
-    """Return C/(C + K), the share of the greatest effect; 0 at and below C = 0.
+def sum_of(arrays: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return the sum of one array or more; a single one as it is."""
+    total = arrays[0]
+    for more in arrays[1:]:
+        total = total + more
+    return total
 
-    Examples
-    --------
-    >>> rise(0.006, 0.006)
-    0.5
-    """
-    positive = np.maximum(concentration, 0)
-    share = positive / (positive + half_maximal)
-    return float(share) if np.ndim(share) == 0 else share
+
+def _fastest(cell_type: CellType, donor: Donor) -> float:
+    """Return the division rate with nothing in its way, 1/s."""
+    rule = cell_type.proliferation
+    if rule is None:
+        return 0.0
+    base = math.log(2) / (float(rule.doubling_time) * donor.doubling_time)
+    return base * float(rule.scaffold_factor)
+
+
+def _half(gate: OxygenGate | None) -> float:
+    """Return the half-maximum as the kernel takes it: K if the gate rises with C, K² if not."""
+    if gate is None:
+        return 1.0
+    half = float(gate.half_maximal)
+    return half if gate.form == "rising" else half**2
+
+
+def _shape(cell_type: CellType) -> tuple[float, ...]:
+    """Return what stands in the laws of division, senescence and death; 0 where there is none."""
+    rule, limit, death = cell_type.proliferation, cell_type.senescence, cell_type.death
+    divides = (1.0, 0.0, 0.0)
+    if rule is not None:
+        divides = (float(rule.half_maximal_oxygen), float(rule.lag), float(rule.slowing))
+    return (*divides, float(limit.width) if limit else 0.0, float(death.ischaemic_oxygen) ** 2)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from scaffoldsim.config import Entry, Parameter, Section, Unit
-from scaffoldsim.model.host import Concentration
+from scaffoldsim.model.factors import Concentration, Factor, kind_in_words
 from scaffoldsim.tree import Path_
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class Species(Entry):
     bath : m³, optional
         Volume of medium that belongs to the box: it is well mixed, begins at `medium` and changes
         by what the pores give and take. Without it the medium stays as it is.
+    factor : Factor, optional
+        What the species does to cells; null switches it off.
     """
 
     kind: ClassVar[str] = "fields"
@@ -107,6 +109,7 @@ class Species(Entry):
     initial: Annotated[Parameter, Concentration] | None = None
     molar_mass: Annotated[Parameter, Unit("kg/mol", ge=1e-3, le=1e6)] | None = None
     bath: Annotated[float, Unit("m^3", ge=1e-15, le=1.0, show="mL")] | None = None
+    factor: Factor | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -120,6 +123,12 @@ class Species(Entry):
 
     def problems(self) -> Iterator[tuple[Path_, str]]:
         """Yield a mass where there is no molar mass: such a species is kept in mol/m³."""
+        if self.factor is not None and self.factor.unit != self.unit:
+            yield (
+                ("factor",),
+                f"{self.factor.name} is measured as {kind_in_words(self.factor.unit)}, but this "
+                f"species is kept as {kind_in_words(self.unit)}",
+            )
         if self.molar_mass is not None:
             return
         given: dict[Path_, Parameter | None] = {

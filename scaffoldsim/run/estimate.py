@@ -2,11 +2,12 @@
 
 import math
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from scaffoldsim.config import Config
-from scaffoldsim.model.rates import Donor
+from scaffoldsim.model.donor import Donor
 from scaffoldsim.scaffold.grid import free_memory
 
 # Measured on the quickstart (2 cores): resident memory and run time against voxels and cells, with
@@ -43,6 +44,22 @@ class Estimate:
     seconds: float
 
 
+def _raises(config: Config) -> Iterator[float]:
+    """Yield the most by which each factor, gene and condition can hasten division."""
+    factors = {each.factor.name: each.factor for each in config.exposures}
+    factors |= {f.factor.name: f.factor for f in config.fields.values() if f.factor is not None}
+    for acting in (*factors.values(), *(change.gene for change in config.cells.genes)):
+        for cue in acting.cues:
+            if cue.event == "proliferation":
+                yield max(1.0, float(cue.fold))
+    conditions = {
+        each.condition.name: each.condition
+        for each in (*config.host.conditions, *(config.cells.donor.conditions or ()))
+    }
+    for condition in conditions.values():
+        yield max(1.0, condition.multiplier("proliferation", 1.0))
+
+
 def estimate(config: Config) -> Estimate:
     """Return what `config` will need, without building anything.
 
@@ -64,12 +81,7 @@ def estimate(config: Config) -> Estimate:
     doublings = 0.0
     if rule is not None:
         doubling_time = rule.doubling_time * Donor(config.seed, seeding.donor.spread).doubling_time
-        faster = config.host.multiplier("proliferation") * math.prod(
-            max(1.0, cue.fold)
-            for exposure in config.exposures
-            for cue in exposure.factor.cues
-            if cue.event == "proliferation"
-        )
+        faster = config.host.multiplier("proliferation") * math.prod(_raises(config))
         doublings = config.duration * rule.scaffold_factor * faster / doubling_time
     most = voxels * (config.scaffold.porosity or 1.0)
     cells = int(min(most, given * 2 ** min(doublings, 60)))

@@ -11,7 +11,8 @@ from scaffoldsim.config import read_entry
 from scaffoldsim.model.budget import Budget
 from scaffoldsim.model.cells import Cells
 from scaffoldsim.model.fields import Fields, Supply
-from scaffoldsim.model.model import InvariantError, Model
+from scaffoldsim.model.ledger import InvariantError
+from scaffoldsim.model.model import Model
 from scaffoldsim.model.rates import CAUSES
 from scaffoldsim.scaffold.grid import Faces, Grid
 from scaffoldsim.solver.diffusion import ConvergenceError, Diffusion

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,9 +17,11 @@ from scaffoldsim.model import counter
 from scaffoldsim.model import lattice as lattice_module
 from scaffoldsim.model.cells import Cells
 from scaffoldsim.model.lattice import Lattice
+from scaffoldsim.model.ledger import Ledger
 from scaffoldsim.scaffold.grid import Grid
 
-TYPES, CAUSES = ["bmsc", "osteoblast", "adipocyte"], ["basal", "ischaemic"]
+TYPES, CAUSES = ["bmsc", "osteoblast", "adipocyte", "senescent"], ["basal", "left"]
+SENESCENT = 3
 DT = 3600.0
 
 
@@ -33,7 +36,10 @@ class Case:
     biased: bool = True
     filled: float = 0.4
     walls: float = 0.15
+    buried: float = 0.1
     hop: float = 1.0
+    senescent: int | None = SENESCENT
+    stages: int = 1
     lattice: Lattice = field(init=False)
     cells: Cells = field(init=False)
 
@@ -41,6 +47,7 @@ class Case:
         rng = np.random.default_rng(self.seed)
         solid = rng.random(self.shape) < self.walls
         solid[0, 0, 0] = False
+        self.matrix = rng.random(self.shape) < self.buried
         self.lattice = self.new_lattice(solid)
         free = np.flatnonzero(~solid.ravel())
         n = math.ceil(self.filled * free.size)
@@ -51,12 +58,28 @@ class Case:
             type=rng.integers(0, 3, n),
             origin=rng.integers(0, 2, n),
             doublings=rng.integers(0, 30, n),
+            stage=rng.integers(0, self.stages, n),
         )
         self.solid = solid
 
+    def new_ledger(self) -> Ledger:
+        ledger = Ledger(CAUSES, TYPES, ["autologous", "allogeneic"])
+        for (origin, kind), count in np.ndenumerate(self.cells.census(2)):
+            ledger.deliver(type=kind, origin=origin, given=count + 3, stayed=count)
+        return ledger
+
     def new_lattice(self, solid: NDArray[np.bool_], threads: int = 1) -> Lattice:
         grid = Grid(self.shape, 20e-6, self.periodic)
-        lattice = Lattice(grid, solid, guidance=self.guidance, threads=threads)
+        lattice = Lattice(
+            grid,
+            solid,
+            guidance=self.guidance,
+            senescent=self.senescent,
+            stages=self.stages,
+            threads=threads,
+        )
+        # matrix is laid around the cells that stand there
+        lattice.set_walls(solid, matrix=self.matrix)
         if self.biased:
             lattice.potential = np.random.default_rng(self.seed).normal(0.0, 2.0, self.shape)
         return lattice
@@ -64,15 +87,28 @@ class Case:
 
 def set_rates(cells: Cells, step: int, hop: float) -> None:
     """Rates that differ by cell and hang on its id alone; some cells must act now."""
-    u = cells.uniform("rates", seed=9, step=step, n=5)
+    u = cells.uniform("rates", seed=9, step=step, n=6)
     cells.hop = hop * u[0] / DT
-    cells.divide = np.where(u[1] < 0.2, np.inf, 0.1 * u[1] / DT)
+    cells.divide = np.where(u[1] < 0.2, np.inf, 0.08 * u[1] / DT)
+    cells.arrest = np.clip(1.2 * u[5] - 0.1, 0.0, 1.0)
     cells.death = 0.1 * u[2] / DT
     cells.fate = 0.1 * u[3] / DT
     now = u[4] < 0.06
     cells.death[:, u[4] < 0.02] = np.inf
     cells.fate[1:, now] = np.inf
     cells.hop[(u[4] > 0.5) & (u[4] < 0.6)] = np.inf
+
+
+class Restless:
+    """A user's behaviour: some cells run, some die or age at once, by draws of its own."""
+
+    def apply(self, model: SimpleNamespace, dt: float) -> None:
+        cells = model.cells
+        u, v = cells.uniform("restless", seed=model.seed, step=model.step_index, n=2)
+        cells.hop[u < 0.3] *= 3.0
+        cells.divide[(u > 0.4) & (v < 0.2)] = np.inf
+        cells.death[1, u > 0.97] = np.inf
+        cells.arrest[v > 0.9] = 1.0
 
 
 def signature(cells: Cells, lattice: Lattice) -> list[bytes]:
@@ -95,8 +131,10 @@ class Reference:
         self.type = dict(zip(c.id.tolist(), c.type.tolist(), strict=True))
         self.clock = dict.fromkeys(self.at, 0.0)
         self.doublings = dict(zip(c.id.tolist(), c.doublings.tolist(), strict=True))
+        self.stage = dict(zip(c.id.tolist(), c.stage.tolist(), strict=True))
         self.next_id = c.next_id
-        self.solid = case.solid.ravel()
+        # neither is entered, but a cell may be buried in matrix
+        self.solid = (case.solid | case.matrix).ravel()
         self.phi = case.lattice.potential
 
     def around(self, v: int) -> list[int | None]:
@@ -162,14 +200,20 @@ class Reference:
                     i += 1
                     passed += hazards[i]
                 if i < 2:
-                    del self.at[cell], self.type[cell], self.clock[cell], self.doublings[cell]
+                    for of in (self.at, self.type, self.clock, self.doublings, self.stage):
+                        del of[cell]
                 else:
                     self.type[cell], self.clock[cell] = i - 2, 0.0
                     busy.add(cell)
                 continue
-            rate = rates["divide"][cell][0]
-            if rate == math.inf or draw("divide", cell) < math.expm1(rate * DT):
+            rate, k = rates["divide"][cell][0], self.case.stages
+            if rate == math.inf:
                 dividing.add(cell)
+            elif draw("divide", cell) < math.expm1(rate * DT) / (2 ** (1 / k) - 1):
+                if self.stage[cell] == k - 1:
+                    dividing.add(cell)
+                else:
+                    self.stage[cell] += 1
         hop = {c: r[0] for c, r in rates["hop"].items()}
         fastest = max((h for h in hop.values() if h < math.inf), default=0.0)
         substeps = max(1, math.ceil(fastest * DT / 0.3 - 1e-6))
@@ -197,9 +241,14 @@ class Reference:
                 daughter, self.next_id = self.next_id, self.next_id + 1
                 self.at[daughter], self.type[daughter] = target, self.type[winner]
                 self.clock[winner] = self.clock[daughter] = 0.0
+                self.stage[winner] = self.stage[daughter] = 0
                 self.doublings[winner] += 1.0
                 self.doublings[daughter] = self.doublings[winner]
                 hop[daughter] = hop[winner]
+                if self.case.senescent is not None:
+                    for cell in (winner, daughter):
+                        if draw("arrest", cell) < rates["arrest"][winner][0]:
+                            self.type[cell] = self.case.senescent
 
 
 @pytest.mark.parametrize("guidance", [True, False])
@@ -208,7 +257,8 @@ class Reference:
     "tissue",
     [
         {"shape": (6, 6, 6), "periodic": (True, False, True)},
-        {"shape": (2, 7, 1), "periodic": (True, True, False)},
+        {"shape": (6, 6, 6), "periodic": (True, False, True), "stages": 4, "senescent": None},
+        {"shape": (2, 7, 1), "periodic": (True, True, False), "stages": 2},
         # thin, so that the grip of far neighbours tells
         {"shape": (9, 9, 9), "periodic": (False, True, True), "filled": 0.08, "walls": 0.02},
     ],
@@ -221,7 +271,7 @@ def test_kernel_equals_plain_loops(guidance: bool, biased: bool, tissue: dict) -
         set_rates(cells, step, hop=1.0)
         rates = {
             name: dict(zip(cells.id.tolist(), np.atleast_2d(value).T.tolist(), strict=True))
-            for name in ("hop", "divide", "death", "fate")
+            for name in ("hop", "divide", "arrest", "death", "fate")
             for value in [getattr(cells, name)]
         }
         reference.update(rates, step)
@@ -231,6 +281,7 @@ def test_kernel_equals_plain_loops(guidance: bool, biased: bool, tissue: dict) -
             ("type", reference.type),
             ("clock", reference.clock),
             ("doublings", reference.doublings),
+            ("stage", reference.stage),
         ):
             assert dict(zip(cells.id.tolist(), getattr(cells, name).tolist(), strict=True)) == (
                 expected
@@ -262,6 +313,9 @@ cases = st.builds(
     guidance=st.booleans(),
     biased=st.booleans(),
     filled=st.floats(0.05, 1.0),
+    buried=st.sampled_from([0.0, 0.3]),
+    senescent=st.sampled_from([None, SENESCENT]),
+    stages=st.sampled_from([1, 8]),
     hop=st.sampled_from([0.0, 0.3, 2.0]),
 )
 
@@ -269,19 +323,27 @@ cases = st.builds(
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(cases)
 def test_what_holds_in_every_step(case: Case) -> None:
-    cells, lattice = case.cells, case.lattice
+    cells, lattice, ledger = case.cells, case.lattice, case.new_ledger()
     ever = set(cells.id.tolist())
     for step in range(14):
         set_rates(cells, step, case.hop)
         before, first = cells.census(2), cells.next_id
         age = dict(zip(cells.id.tolist(), cells.age.tolist(), strict=True))
+        place = dict(zip(cells.id.tolist(), cells.voxel.tolist(), strict=True))
         events = lattice.update(cells, DT, seed=case.seed, step=step)
         # one cell a voxel, none in solid
         assert (lattice.occupant[cells.voxel] == np.arange(cells.n)).all()
         assert np.count_nonzero(lattice.occupant >= 0) == cells.n
         assert not case.solid.ravel()[cells.voxel].any()
         assert (lattice.occupant[case.solid.ravel()] == -2).all()
+        # none has entered matrix; who is buried there has not moved
+        buried = case.matrix.ravel()[cells.voxel]
+        assert all(
+            place.get(i) == v for i, v in zip(cells.id[buried], cells.voxel[buried], strict=True)
+        )
+        assert (lattice.occupant[case.matrix.ravel()] != -1).all()
         # the ledger closes
+        ledger.book(events, cells.census(2))
         assert (cells.census(2) - before == events.balance(2)).all()
         assert events.died.sum() == events.deaths.size
         assert events.changed.sum() == events.fates.size
@@ -297,11 +359,25 @@ def test_what_holds_in_every_step(case: Case) -> None:
         mothers = cells.rows_of(events.births["parent"])
         daughters = cells.rows_of(events.births["id"])
         assert (mothers >= 0).all()
-        for name in ("type", "origin", "clone", "genes", "doublings", "hop"):
+        for name in ("origin", "clone", "genes", "doublings", "stage", "hop"):
             assert (getattr(cells, name)[mothers] == getattr(cells, name)[daughters]).all()
+        # only the arrested differ from what they were born as, and that is their one fate
+        fate_of = dict(
+            zip(events.fates["id"].tolist(), events.fates["after"].tolist(), strict=True)
+        )
+        assert len(fate_of) == events.fates.size
+        for born_as, *pair in zip(
+            events.births["type"].tolist(),
+            events.births["parent"].tolist(),
+            born,
+            strict=True,
+        ):
+            for cell in pair:
+                assert fate_of.get(cell, born_as) == cells.type[cells.rows_of(cell)]
         # time goes on
         expected = [age[i] + DT if i in age else 0.0 for i in cells.id.tolist()]
         assert cells.age.tolist() == expected
+        assert cells.stage.max(initial=0) < case.stages
         assert set(np.flatnonzero(cells.clock == 0.0)) == {
             *mothers.tolist(),
             *daughters.tolist(),
@@ -312,36 +388,55 @@ def test_what_holds_in_every_step(case: Case) -> None:
 @settings(derandomize=True, deadline=None, max_examples=25)
 @given(cases, st.integers(9, 13), st.randoms(use_true_random=False))
 def test_threads_rows_and_restarts_change_nothing(case: Case, stop: int, random: object) -> None:
-    """Same bytes for 1 and 2 threads, any order of the rows, a restart after any step."""
-    state = case.cells.state()
+    """Same bytes for 1, 2 and 4 threads, any order of the rows, a restart after any step.
+
+    A behaviour that draws random numbers of its own keeps all that.
+    """
+    state, restless = case.cells.state(), Restless()
     results = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lattice_module, "_CELLS_PER_THREAD", 1)
-        for variant, threads in [("plain", 1), ("plain", 2), ("rows", 2), ("restart", 1)]:
-            lattice = case.new_lattice(case.solid, threads)
+        for variant, threads in [
+            ("plain", 1),
+            ("plain", 2),
+            ("plain", 4),
+            ("rows", 2),
+            ("rows before the rules", 4),
+            ("restart", 1),
+        ]:
+            lattice, ledger = case.new_lattice(case.solid, threads), case.new_ledger()
             cells = Cells(TYPES, CAUSES)
             cells.load(state)
             log = []
             for step in range(8, 14):
-                if variant == "rows" and step % 3 == 0:
-                    cells.order(np.array(random.sample(range(cells.n), cells.n), dtype=int))
+                shuffled = np.array(random.sample(range(cells.n), cells.n), dtype=int)
+                if variant == "rows before the rules" and step % 3 == 0:
+                    cells.order(shuffled)
                 if variant == "restart" and step == stop:
                     saved, cells = cells.state(), Cells(TYPES, CAUSES)
                     cells.load(saved)
                     lattice = case.new_lattice(case.solid)
+                    books, ledger = ledger.state(), case.new_ledger()
+                    ledger.load(books)
                 set_rates(cells, step, case.hop)
+                restless.apply(SimpleNamespace(cells=cells, seed=1, step_index=step), DT)
+                if variant == "rows" and step % 3 == 1:
+                    cells.order(shuffled)
                 events = lattice.update(cells, DT, seed=1, step=step)
                 log.append((events.n_hops, events.substeps, events.births.tobytes()))
                 log.append((events.deaths.tobytes(), events.fates.tobytes()))
+                ledger.book(events, cells.census(2))
+            log.append(ledger.by_origin())
             results.append((signature(cells, lattice), log))
     assert all(result == results[0] for result in results)
 
 
-def test_many_threads_give_the_same_bytes_in_a_crowd() -> None:
+@pytest.mark.parametrize("biased", [False, True])
+def test_many_threads_give_the_same_bytes_in_a_crowd(biased: bool) -> None:
     """Large enough that threads really race."""
     results = []
     for threads in (1, 2, 4):
-        case = Case(seed=5, shape=(64, 64, 64), biased=False)
+        case = Case(seed=5, shape=(64, 64, 64), biased=biased)
         case.lattice = case.new_lattice(case.solid, threads)
         for step in range(3):
             set_rates(case.cells, step, hop=1.0)
@@ -392,185 +487,3 @@ def test_a_daughter_goes_before_a_hop() -> None:
     events = lattice.update(cells, DT, seed=1, step=1)
     assert (events.n_hops, events.born) == (0, centre.size)
     assert (events.births["parent"] == np.arange(centre.size)).all()
-
-
-# meaning of rates -------------------------------------------------------------------------------
-
-
-def in_the_middle(n: int = 1) -> tuple[Lattice, Cells]:
-    lattice = Lattice(Grid((9, 9, 9), 20e-6, (True,) * 3), np.zeros((9, 9, 9), dtype=bool))
-    cells = Cells(TYPES, CAUSES)
-    cells.append(n, voxel=364 + 3 * np.arange(n))
-    return lattice, cells
-
-
-def test_now_means_this_step_and_once() -> None:
-    lattice, cells = in_the_middle(4)
-    cells.death[1, 0] = np.inf
-    cells.fate[2, 1] = np.inf
-    cells.divide[2] = np.inf
-    cells.hop[2:] = np.inf
-    events = lattice.update(cells, DT, seed=1, step=1)
-    assert events.died.tolist() == [0, 1]
-    assert events.changed[0].tolist() == [0, 0, 1]
-    assert events.births["parent"].tolist() == [2]
-    assert events.n_hops == 1, "the cell that divides stays, the other hops once"
-
-
-def test_becoming_what_it_is_is_no_event() -> None:
-    lattice, cells = in_the_middle(1)
-    cells.fate[0] = np.inf
-    cells.divide = np.inf
-    assert lattice.update(cells, DT, seed=1, step=1).born == 1
-
-
-def test_a_cell_in_a_sealed_voxel_stays() -> None:
-    for guidance in (True, False):
-        solid = np.ones((3, 3, 3), dtype=bool)
-        solid[1, 1, 1] = False
-        lattice = Lattice(Grid((3, 3, 3), 20e-6, (True,) * 3), solid, guidance=guidance)
-        cells = Cells(TYPES, CAUSES)
-        cells.append(1, voxel=13)
-        cells.hop, cells.divide = np.inf, np.inf
-        events = lattice.update(cells, DT, seed=1, step=0)
-        assert (events.n_hops, events.born, cells.voxel[0]) == (0, 0, 13)
-
-
-def test_no_cells_is_a_step_too() -> None:
-    lattice, cells = in_the_middle(0)
-    events = lattice.update(cells, DT, seed=1, step=0)
-    assert (events.born, events.n_hops, events.substeps) == (0, 0, 1)
-
-
-def test_matrix_may_bury_a_cell_and_nobody_enters() -> None:
-    lattice, cells = in_the_middle(2)
-    buried = np.zeros((9, 9, 9), dtype=bool)
-    buried.ravel()[[364, 365, 366]] = True  # a cell, and the two voxels between it and the next
-    lattice.place(cells)
-    lattice.set_walls(np.zeros_like(buried), matrix=buried)
-    assert lattice.occupant[364:368].tolist() == [0, -2, -2, 1]
-    assert lattice.near_surface.ravel()[364 + 9]
-    assert not lattice.near_surface.ravel()[364 + 18]
-    for step in range(20):
-        cells.hop = np.where(cells.id == 1, 1.0 / DT, 0.0)
-        lattice.update(cells, DT, seed=1, step=step)
-        assert lattice.occupant[[365, 366]].tolist() == [-2, -2]
-    buried_row = cells.rows_of(0)
-    assert lattice.occupant[364] == buried_row
-    cells.death[:, buried_row] = np.inf
-    lattice.update(cells, DT, seed=1, step=20)
-    assert lattice.occupant[364] == -2
-    lattice.set_walls(np.zeros_like(buried))
-    assert lattice.occupant[364] == -1
-
-
-def test_a_cell_that_leaves_the_matrix_does_not_open_it() -> None:
-    lattice, cells = in_the_middle(1)
-    lattice.place(cells)
-    matrix = np.zeros((9, 9, 9), dtype=bool)
-    matrix[4, 4, 4] = True
-    lattice.set_walls(np.zeros_like(matrix), matrix=matrix)
-    cells.hop = np.inf
-    assert lattice.update(cells, DT, seed=1, step=1).n_hops == 1
-    assert lattice.occupant[364] == -2
-
-
-def test_gel_gives_hold() -> None:
-    lattice, _ = in_the_middle()
-    gel = np.zeros((9, 9, 9), dtype=bool)
-    gel[2:4] = True
-    lattice.set_walls(np.zeros_like(gel), gel=gel)
-    assert (lattice.near_surface == gel).all()
-
-
-def test_cells_moved_or_added_by_hand_are_noticed() -> None:
-    lattice, cells = in_the_middle(3)
-    lattice.update(cells, DT, seed=1, step=1)
-    cells.voxel[0] = 5
-    cells.append(1, voxel=9)
-    cells.keep(cells.id != 1)
-    lattice.update(cells, DT, seed=1, step=2)
-    assert np.flatnonzero(lattice.occupant >= 0).tolist() == sorted(cells.voxel.tolist())
-    cells.voxel[0] = 700
-    lattice.update(cells, DT, seed=1, step=3)
-    assert np.flatnonzero(lattice.occupant >= 0).tolist() == sorted(cells.voxel.tolist())
-
-
-# guards -----------------------------------------------------------------------------------------
-
-
-def spoil(name: str, row: int, value: float) -> object:
-    def change(lattice: Lattice, cells: Cells) -> None:
-        getattr(cells, name)[..., row] = value
-
-    return change
-
-
-def spoil_potential(lattice: Lattice, cells: Cells) -> None:
-    lattice.potential = np.full((9, 9, 9), np.nan)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (spoil("hop", 1, np.nan), r"hop is nan /s for cell 1, must be 0 or more"),
-        (spoil("divide", 2, -0.5), r"divide is -0.5 /s for cell 2"),
-        (spoil("death", 0, -1.0), r"death \(basal\) is -1.0 /s for cell 0"),
-        (spoil("fate", 0, np.nan), r"fate \(bmsc\) is nan /s for cell 0"),
-        (spoil("divide", 1, 0.2 / DT), r"for cell 1: times the step of 3600 s .* at most 1800 s"),
-        (spoil("hop", 2, 601.0 / DT), r"for cell 2: more than 300 hops .* at most 1797 s"),
-        (spoil("voxel", 2, 364), r"cells \d and \d share voxel \(4, 4, 4\)"),
-        (spoil("voxel", 2, -1), r"cell 2 has voxel -1, must be 0 to 728"),
-        (spoil("voxel", 2, 729), r"cell 2 has voxel 729"),
-        (spoil("voxel", 2, 0), r"cell 2 stands in solid at voxel \(0, 0, 0\)"),
-        (spoil_potential, r"potential is not finite or beyond .* in 728 open voxels"),
-    ],
-)
-def test_what_cannot_be_is_refused_before_anything_changes(change: object, message: str) -> None:
-    lattice, cells = in_the_middle(3)
-    solid = np.zeros((9, 9, 9), dtype=bool)
-    solid[0, 0, 0] = True
-    lattice.set_walls(solid)
-    cells.hop, cells.divide, cells.death = 1.0 / DT, 0.1 / DT, np.inf
-    lattice.place(cells)
-    change(lattice, cells)
-    before, occupant = cells.state(), lattice.occupant.copy()
-    with pytest.raises(ValueError, match=message):
-        lattice.update(cells, DT, seed=1, step=0)
-    assert all(v.tobytes() == before[k].tobytes() for k, v in cells.state().items())
-    assert (lattice.occupant == occupant).all()
-
-
-def test_a_limit_in_single_precision_is_within_the_limit() -> None:
-    lattice, cells = in_the_middle(3)
-    for dt in (3600.0, 1000.0, 777.0):
-        cells.divide, cells.hop = 0.1 / dt, 0.3 / dt
-        assert lattice.update(cells, dt, seed=1, step=0).substeps == 1
-
-
-def test_wrong_arguments_are_refused() -> None:
-    grid = Grid((3, 3, 3), 20e-6, (True,) * 3)
-    open_voxels = np.zeros((3, 3, 3), dtype=bool)
-    cells = Cells(TYPES, CAUSES)
-    cells.append(27, voxel=np.arange(27))
-    lattice = Lattice(grid, open_voxels)
-    lattice.place(cells)
-    solid = open_voxels.copy()
-    solid[1, 2, 0] = True
-    with pytest.raises(ValueError, match=r"voxel \(1, 2, 0\) holds a cell"):
-        lattice.set_walls(solid)
-    with pytest.raises(ValueError, match="27 cells are more than the 26 voxels"):
-        Lattice(grid, solid).place(cells)
-    with pytest.raises(ValueError, match="solid has type float64"):
-        Lattice(grid, np.zeros((3, 3, 3)))
-    with pytest.raises(ValueError, match=r"matrix has type bool and shape \(3, 3\)"):
-        lattice.set_walls(open_voxels, matrix=open_voxels[0])
-    with pytest.raises(ValueError, match="potential has 9 values"):
-        lattice.potential = np.zeros((3, 3))
-    with pytest.raises(ValueError, match="open_grip is 2"):
-        Lattice(grid, open_voxels, open_grip=2)
-    with pytest.raises(ValueError, match="threads is 0"):
-        Lattice(grid, open_voxels, threads=0)
-    for dt in (0.0, math.nan, math.inf):
-        with pytest.raises(ValueError, match="must be a finite time above 0"):
-            lattice.update(cells, dt, seed=1, step=0)

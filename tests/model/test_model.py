@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scaffoldsim.model.model import InvariantError, Ledger, Model
+from scaffoldsim.model.ledger import InvariantError, Ledger
+from scaffoldsim.model.model import Model
 
 CONFIG: dict[str, Any] = {
     "schema": 1,
@@ -105,10 +106,10 @@ def test_a_ledger_that_does_not_close_stops_the_run(monkeypatch: Any) -> None:
     model = Model(CONFIG)
     book = Ledger.book
 
-    def lose_one(ledger: Ledger, events: Any, before: Any, after: Any) -> None:
-        after = after.copy()
-        after[1, 0] -= 1
-        book(ledger, events, before, after)
+    def lose_one(ledger: Ledger, events: Any, census: Any) -> None:
+        census = census.copy()
+        census[1, 0] -= 1
+        book(ledger, events, census)
 
     monkeypatch.setattr(Ledger, "book", lose_one)
     with pytest.raises(InvariantError, match="does not close"):

@@ -18,7 +18,7 @@ import pytest
 import scaffoldsim as ss
 from scaffoldsim.config import ConfigError
 from scaffoldsim.model.indicators import COLUMNS
-from scaffoldsim.model.model import InvariantError
+from scaffoldsim.model.ledger import InvariantError
 from scaffoldsim.run import estimate as estimate_module
 from scaffoldsim.run import simulation as simulation_module
 from scaffoldsim.run.estimate import ResourceError, estimate
@@ -81,10 +81,18 @@ def test_a_run_folder_holds_what_the_contract_names(reference: Path) -> None:
 
 def test_metrics_say_what_is_modelled_and_leave_the_rest_empty(reference: Path) -> None:
     metrics = ss.Run(reference).metrics
-    for name in ("bv_tv", "cells_osteocyte", "stiffness_MPa", "vessel_density_mm_per_mm3"):
+    for name in ("bv_tv", "stiffness_MPa", "vessel_density_mm_per_mm3"):
         assert metrics[name].isna().all(), name
     assert metrics.cells_total[0] == 1200  # 80 % of 1500 stay
-    types = ["cells_bmsc", "cells_preosteoblast", "cells_osteoblast", "cells_adipocyte"]
+    assert (metrics.cells_delivered == 1500).all()
+    assert (metrics.cells_left == 300).all()
+    types = [
+        f"cells_{name}"
+        for name in (
+            "bmsc", "preosteoblast", "osteoblast", "osteocyte", "adipocyte", "chondrocyte",
+            "endothelial", "senescent",
+        )
+    ]  # fmt: skip
     assert (metrics[types].sum(axis=1) == metrics.cells_total).all()
     balance = metrics.cells_total[0] + metrics.cells_born - metrics.cells_dead
     assert (balance == metrics.cells_total).all()
@@ -104,9 +112,10 @@ def test_manifest_names_every_source(reference: Path) -> None:
 
 
 def test_two_threads_give_the_same_bytes(tmp_path: Path, monkeypatch: Any) -> None:
-    from scaffoldsim.model import lattice
+    from scaffoldsim.model import lattice, rates
 
     monkeypatch.setattr(lattice, "_CELLS_PER_THREAD", 1)
+    monkeypatch.setattr(rates, "_CELLS_PER_THREAD", 1)
     change = {"cells.number": 8000, "duration": "8 h"}
     for threads in (1, 2, 3):
         Simulation.from_config(SMALL, set=change).run(tmp_path / str(threads), threads=threads)

@@ -1,0 +1,185 @@
+"""What must agree between the sections of a configuration; found before anything is built.
+
+Above all, each harm acts once: a glucocorticoid condition *is* the steroid, so dexamethasone on top
+of it is refused, and likewise whatever a condition `excludes`.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from scaffoldsim.catalogue import did_you_mean
+from scaffoldsim.config import Config
+from scaffoldsim.model import species
+from scaffoldsim.model.factors import Factor
+from scaffoldsim.tree import Path_
+
+Problem = tuple[Path_, str]
+
+
+def problems(config: Config) -> Iterator[Problem]:
+    """Yield (path, message) for everything that does not agree."""
+    for path, message in species.problems(config.fields, list(config.cell_types), config.faces):
+        yield ("fields", *path), message
+    yield from _types(config)
+    yield from _cells(config)
+    yield from _genes(config)
+    yield from _factors(config)
+    yield from _harms(config)
+
+
+def _types(config: Config) -> Iterator[Problem]:
+    """Types that are named have to exist, and all that divide share a clock."""
+    types = config.cell_types
+    known = f"(known: {', '.join(types)})"
+    for name, entry in types.items():
+        for fate in entry.fates:
+            if fate not in types:
+                yield (
+                    ("cell_types", name, "fates", fate),
+                    f"{fate!r} is none of cell_types{did_you_mean(fate, types)} {known}",
+                )
+        rule = entry.senescence
+        if rule is not None and rule.type not in types:
+            yield (
+                ("cell_types", name, "senescence", "type"),
+                f"{rule.type!r} is none of cell_types{did_you_mean(rule.type, types)} {known}",
+            )
+    shapes = {n: t.proliferation.shape for n, t in types.items() if t.proliferation is not None}
+    first = next(iter(shapes.items()), None)
+    for name, shape in shapes.items():
+        if first is not None and shape != first[1]:
+            yield (
+                ("cell_types", name, "proliferation", "cycle"),
+                f"a cycle of {shape} stages, but {first[0]} has {first[1]}; all types that divide "
+                "share one",
+            )
+    becomes = {n: t.senescence.type for n, t in types.items() if t.senescence is not None}
+    for name, target in becomes.items():
+        if target != next(iter(becomes.values())):
+            yield (
+                ("cell_types", name, "senescence", "type"),
+                f"{target!r}, but another type becomes {next(iter(becomes.values()))!r}; there is "
+                "one type for arrested cells",
+            )
+
+
+def _cells(config: Config) -> Iterator[Problem]:
+    """The seeded type has to exist and to attach; its donor has to fit host and expansion."""
+    seeding, types = config.cells, config.cell_types
+    cell_type = types.get(seeding.type)
+    if cell_type is None:
+        yield (
+            ("cells", "type"),
+            f"{seeding.type!r} is none of cell_types{did_you_mean(seeding.type, types)} "
+            f"({', '.join(types)})",
+        )
+        return
+    if cell_type.attachment is None:
+        able = [name for name, entry in types.items() if entry.attachment is not None]
+        yield ("cells", "type"), f"{seeding.type!r} cannot be seeded (can be: {', '.join(able)})"
+    rule = cell_type.proliferation
+    if seeding.donor.passage is not None and (rule is None or rule.doublings_per_passage is None):
+        yield (
+            ("cells", "donor", "passage"),
+            f"{seeding.type!r} does not say doublings_per_passage; give donor.doublings instead",
+        )
+    organism = config.host.organism
+    if organism is None:
+        return
+    same = organism.name == seeding.donor.species.name
+    if same == (seeding.source == "xenogeneic"):
+        meant = "autologous or allogeneic" if same else "xenogeneic"
+        yield (
+            ("cells", "source"),
+            f"{seeding.source!r}, but the donor is a {seeding.donor.species.name} and the host a "
+            f"{organism.name}: set cells.source to {meant}, or another cells.donor.species",
+        )
+
+
+def _genes(config: Config) -> Iterator[Problem]:
+    """A product has to have a field, and one that is kept in its unit."""
+    for index, change in enumerate(config.cells.genes):
+        product = change.gene.secretion
+        if product is None:
+            continue
+        path: Path_ = ("cells", "genes", index)
+        entry = config.fields.get(product.species)
+        if entry is None:
+            yield (
+                path,
+                f"{change.gene.name} makes {product.species}, which is not among the fields; add "
+                f"fields.{product.species} (there are: {', '.join(config.fields)})",
+            )
+        elif product.rate.unit.startswith("kg") and entry.molar_mass is None:
+            yield path, f"{product.rate.text} is a mass; {product.species} needs a molar_mass"
+
+
+def _factors(config: Config) -> Iterator[Problem]:
+    """A factor that is given in several ways is one factor: its numbers have to be the same."""
+    seen: dict[str, tuple[Path_, Factor]] = {}
+    for path, factor in _given(config):
+        place, first = seen.setdefault(factor.name, (path, factor))
+        if factor.model_dump() != first.model_dump():
+            yield (
+                path,
+                f"{factor.name} has other numbers here than under {'.'.join(map(str, place))}; a "
+                "factor is one, or two of different names",
+            )
+
+
+def _harms(config: Config) -> Iterator[Problem]:
+    """No harm acts twice, and nothing acts where it cannot."""
+    host, donor = config.host, config.cells.donor
+    lists: dict[Path_, Any] = {
+        ("host", "conditions"): host.conditions,
+        ("cells", "donor", "conditions"): donor.conditions or [],
+    }
+    exposed = {path: factor for path, factor in _given(config) if path[0] == "exposures"}
+    for place, conditions in lists.items():
+        names = [each.condition.name for each in conditions]
+        for index, each in enumerate(conditions):
+            name, condition = names[index], each.condition
+            where: Path_ = (*place, index)
+            if name in names[:index]:
+                yield where, f"{name} is there twice; a harm acts once, give one severity"
+            if name == donor.species.ageing.name:
+                yield where, f"{name} acts through the age: set the age instead"
+            for other in names[:index] + names[index + 1 :]:
+                if other in condition.excludes:
+                    yield where, f"{name} and {other} are the same harm; leave one out"
+    every = {e.condition.name: (e.condition, p) for p, found in lists.items() for e in found}
+    told = set()
+    for path, factor in _given(config):
+        for name, (condition, place) in every.items():
+            if factor.name in condition.excludes and path not in told:
+                told.add(path)
+                yield (
+                    path,
+                    f"{factor.name} is the harm that {name} of {'.'.join(map(str, place))} holds "
+                    "already; leave one out",
+                )
+    if host.setting != "in_vivo":
+        return
+    raised = {r.factor.name: e.condition.name for e in host.conditions for r in e.condition.raises}
+    for path, factor in exposed.items():
+        if factor.name in raised:
+            yield (
+                path,
+                f"{raised[factor.name]} of the host raises {factor.name} already; leave one out",
+            )
+    for path, factor in _given(config):
+        if factor.instead is not None and path not in told:
+            yield (
+                path,
+                f"{factor.name} is of a culture; in vivo take a host with the condition "
+                f"{factor.instead}, or host: culture",
+            )
+
+
+def _given(config: Config) -> Iterator[tuple[Path_, Factor]]:
+    """Yield (path, factor) of all that a configuration gives, by exposures and by fields."""
+    for index, exposure in enumerate(config.exposures):
+        yield ("exposures", index, "factor"), exposure.factor
+    for name, entry in config.fields.items():
+        if entry.factor is not None:
+            yield ("fields", name, "factor"), entry.factor

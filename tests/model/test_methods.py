@@ -1,0 +1,91 @@
+"""The rules in words: nothing that acts is left out, every number has its source."""
+
+import re
+from typing import Any
+
+import pytest
+
+from scaffoldsim import catalogue
+from scaffoldsim.config import Config, load
+from scaffoldsim.model.methods import paragraphs
+
+#: what bears no rule: ages an organism can have, and what another key switches off
+SILENT = re.compile(
+    r"youngest|oldest|adult|static_|dynamic_share|donor.*raises|doublings_per_passage|stages|plasmid_lifetime|published"
+    r"|species\.ageing\.memory|organism|host\.conditions\.\d+\.condition\.memory"
+    r"|molar_mass|^scaffold\."
+)
+
+
+def acting(config: Config) -> dict[str, Any]:
+    """Numbers that have to be told, by key."""
+    return {
+        key: number
+        for key, number in config.parameters().items()
+        if not SILENT.search(key)
+        and not (key.endswith("hill") and number == 1)
+        and not (".cues." in key and config.host.setting == "in_vivo" and "oestrogen" in key)
+        and not key.endswith(("vitality.0.age",))
+    }
+
+
+@pytest.mark.parametrize("name", catalogue.names("experiments"))
+def test_every_number_of_every_experiment_is_told_with_its_source(name: str) -> None:
+    config = load(name)
+    told = paragraphs(config)
+    body, last = " ".join(told[:-1]), told[-1].splitlines()
+    sources = {}
+    for line in last[1:]:
+        place, _, source = line.partition(" ")
+        sources[int(place.strip("[]"))] = source
+    assert list(sources) == list(range(1, len(sources) + 1))
+    cited = re.findall(r"\[(\d+)\]", body)
+    assert {int(place) for place in cited} == set(sources)
+    assert last[0].startswith(f"Of {len(cited)} numbers above: ")
+    assert sum(map(int, re.findall(r"(\d+) (?:read|recalled|assumed)", last[0]))) == len(cited)
+    places = {source: place for place, source in sources.items()}
+    culture_only = {
+        each.factor.name
+        for each in config.exposures
+        if each.factor.cues and not each.factor.acts(config.host.setting)
+    }
+    for key, number in acting(config).items():
+        factor = re.match(r"exposures\.(\d+)\.factor\.cues", key)
+        if factor and config.exposures[int(factor[1])].factor.name in culture_only:
+            continue
+        assert f"{str(number.text).lstrip('-')} [{places[number.source]}]" in body, key
+
+
+def test_schedules_donors_and_genes_are_told() -> None:
+    told = " ".join(
+        paragraphs(
+            load(
+                "quickstart",
+                set={
+                    "exposures": [
+                        {"factor": "pth", "dose": 1, "every": "1 d", "lasts": "1 h"},
+                        {
+                            "factor": "dexamethasone",
+                            "doses": [{"at": "3 d", "dose": "10 nM", "lasts": "2 h"}],
+                        },
+                    ],
+                    "cells.genes": [{"gene": "mir217", "vector": "plasmid"}],
+                    "cells.donor.passage": 4,
+                    "cells.donor.conditions": [{"condition": "ovariectomy", "severity": 0.3}],
+                    "mechanics.stimulus": 0.1,
+                    "cell_types.bmsc.proliferation.cycle": "erlang",
+                },
+            )
+        )
+    )
+    for words in (
+        "at 1 for 1 h every 1 d from 0 d on",
+        "as 10 nM from 3 d for 2 h",
+        "by a plasmid vector (× exp(−t/14 d",
+        "after 12 population doublings",
+        "with severity v = 0.3 ",
+        "of which cells keep 1 ",
+        "The mechanical stimulus is 0.1 everywhere",
+        "It divides in 8 equal stages",
+    ):
+        assert words in told, words
