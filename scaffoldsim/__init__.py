@@ -25,13 +25,20 @@ _PUBLIC = {
     "Simulation": "scaffoldsim.run.simulation",
     "Run": "scaffoldsim.run.record",
     "ConfigError": "scaffoldsim.config",
+    "Behaviour": "scaffoldsim.model.behaviours",
+    "option": "scaffoldsim.model.behaviours",
+    "check_contract": "scaffoldsim.model.contract",
 }
 #: public class of cells → its type in the catalogue
 _CELLS = {
     "BMSC": "bmsc",
     "PreOsteoblast": "preosteoblast",
     "Osteoblast": "osteoblast",
+    "Osteocyte": "osteocyte",
     "Adipocyte": "adipocyte",
+    "Chondrocyte": "chondrocyte",
+    "Endothelial": "endothelial",
+    "Senescent": "senescent",
 }
 
 __all__ = [*_PUBLIC, *_CELLS, "__version__"]

@@ -49,7 +49,7 @@ OWNERS: dict[str, str] = {
     "cell_types": "scaffoldsim.model.rates:CellType",
     "cells": "scaffoldsim.model.delivery:Seeding",
     "exposures": "scaffoldsim.model.host:Exposure",
-    "behaviours": "scaffoldsim.model.behaviours:Behaviour",
+    "behaviours": "scaffoldsim.model.plugins:BehaviourSection",
     "output": "scaffoldsim.run.schedule:Output",
 }
 #: catalogue kind → the class of its entries, for `describe` and the catalogue's own tests

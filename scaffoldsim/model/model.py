@@ -152,7 +152,7 @@ class Model(ColumnAgents):
             osteoconductivity=float(material.osteoconductivity) if material else 1.0,
         )
         try:
-            self.behaviours = [behaviour.make() for behaviour in config.behaviours]
+            self.behaviours = [each.make(config.fields) for each in config.behaviours]
         except ValueError as error:
             raise config.error(("behaviours",), str(error)) from error
         self.ledger = Ledger()
@@ -178,6 +178,7 @@ class Model(ColumnAgents):
         before = self.fields.state()
         census = self.cells.census(len(SOURCES))
         self.intact = False
+        self.cells.seed, self.cells.step = self.seed, self.step_index
         try:
             booked = (self.step_index + 1) % _CHECK_EVERY == 0
             self.fields.advance(self.cells, self.dt, book=booked)
