@@ -202,7 +202,7 @@ def main() -> None:
         size = rows.cells.nbytes / rows.cells.capacity + 6  # and want, outcome, event of a step
         theirs = seconds_per_step(PureMesa(n_cells), options.seconds)
         print(
-            f"{n_cells:7d}  {theirs:20.3f}  {ours:12.6f}  {theirs / ours:5.0f}"
+            f"{n_cells:7d}  {theirs:20.4f}  {ours:12.6f}  {theirs / ours:5.1f}"
             f"  {objects:19.0f}  {size:4.0f}",
             flush=True,
         )

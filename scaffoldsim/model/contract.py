@@ -20,8 +20,8 @@ __all__ = ["ContractError", "check_contract"]
 
 #: who a cell is and where: always readable, since random numbers and fields hang on them
 _ALWAYS_READ = ("cells.id", "cells.voxel")
-#: what takes the place of undeclared values; a comparison comes out otherwise with one of the two
-_NONSENSE = (np.nan, 1e30)
+#: what takes the place of undeclared values; with one of them a comparison comes out otherwise
+_NONSENSE = (np.nan, 1e30, -1e30)
 #: cells that a `step` is tried on, spread over the rows
 _TRIED = 40
 
@@ -35,19 +35,20 @@ class ContractError(AssertionError):
 def check_contract(behaviour: Any, model: Model) -> None:
     """Check that a behaviour touches only what it declares; for your own tests.
 
-    All runs are on copies; `model` stays as it is. First every array that `writes` does not declare
-    is frozen. Then the same cells must get the same rates a second time, and in another order of
-    the rows: what is drawn has to come from ``uniform``. A `step` must write to its own cell alone.
-    At last every column and field that `reads` does not declare is replaced by nonsense, one by
-    one, which must change nothing. What the state of `model` does not bring about is not seen, so
-    make a few steps before.
+    All runs are on copies; `model` stays as it is. Their rates are numbers that no rule gives, so
+    that setting one shows. First every array that `writes` does not declare is frozen. Then the
+    same cells must get the same rates a second time, and in another order of the rows: what is
+    drawn has to come from ``uniform``. A `step` must write to its own cell alone. At last every
+    column and field that `reads` does not declare is replaced by nonsense, one by one, which must
+    change nothing. What the state of `model` does not bring about is not seen: let it be one in
+    which the rule has something to do.
 
     Parameters
     ----------
     behaviour
         A behaviour, or a class that needs no options.
     model
-        A small model; its rates are taken as the last step left them.
+        A small model.
 
     Raises
     ------
@@ -138,6 +139,7 @@ class _Trial:
         rows = np.zeros(twin.cells.n, bool)
         rows[np.linspace(0, twin.cells.n - 1, _TRIED).astype(int)] = True
         for cell in [twin.agents[int(i - twin.cells.n)] for i in np.flatnonzero(rows)]:
+            _set_rates(twin.cells)
             others = np.arange(twin.cells.n) != cell.row
             before = {path: part[others] for path, part in _columns(twin.cells).items()}
             self.behaviour.step(cell)
@@ -176,7 +178,9 @@ class _Trial:
     def _twin(self) -> Model:
         # the solver's working memory is no state, and cannot be copied
         shared = {id(node): node for _, node in _walk(self.model) if _is_solver(node)}
-        return copy.deepcopy(self.model, shared)
+        twin = copy.deepcopy(self.model, shared)
+        _set_rates(twin.cells)
+        return twin
 
     def _writable(self, path: str) -> bool:
         return any(_means(name, path) for name in self.writes)
@@ -267,6 +271,13 @@ def _walk(model: Model) -> Iterator[tuple[str, Any]]:
 
 def _is_solver(node: Any) -> bool:
     return type(node).__module__.startswith("scaffoldsim.solver.")
+
+
+def _set_rates(cells: Cells) -> None:
+    """Give every cell rates that are its own, above 0 and given by no rule."""
+    for path, part in _columns(cells).items():
+        if not cells.columns[path.split(".")[1]].checkpoint:  # what every step sets anew
+            part[:] = 1e-6 * (1 + cells.uniform(path))
 
 
 def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, ClassVar
@@ -20,7 +20,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from scaffoldsim.model.behaviours import Behaviour, Rule, read_options
 from scaffoldsim.schema import InputFile, Parameter, Section
-from scaffoldsim.tree import Path_, digest
+from scaffoldsim.tree import digest
 
 __all__ = ["BehaviourSection", "behaviours_in", "find_class"]
 
@@ -52,8 +52,10 @@ class BehaviourSection(Section):
         if not isinstance(data, dict):
             return data
         file, name = (str(data.get(key, "")) for key in ("file", "name"))
-        if not (Path(file).is_file() and name.isidentifier()):
-            return data  # named by the search for input files, or by `problems`
+        if not name.isidentifier():
+            raise ValueError(f"{name!r} is not the name of a class; write file.py:Class")
+        if not Path(file).is_file():
+            return data  # named by the search for input files
         given = {key: value for key, value in data.items() if key not in cls.model_fields}
         values, wrong = read_options(find_class(Path(file), name), given)
         if wrong:
@@ -72,11 +74,6 @@ class BehaviourSection(Section):
     def _as_data(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         sources = {k: v.data() for k, v in self.options.items() if isinstance(v, Parameter)}
         return {**handler(self), **sources}
-
-    def problems(self) -> Iterator[tuple[Path_, str]]:
-        """Yield a file without a class."""
-        if not self.name.isidentifier():
-            yield (), f"{self.name!r} is not the name of a class; write file.py:Class"
 
     @property
     def options(self) -> dict[str, Any]:
