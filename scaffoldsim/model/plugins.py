@@ -122,13 +122,13 @@ def find_class(path: Path, name: str) -> type:
     if not isinstance(kind, type):
         classes = [each for each, value in vars(module).items() if isinstance(value, type)]
         raise ValueError(f"{path.name}:{name}: there is no such class ({', '.join(classes)})")
-    if not (hasattr(kind, "apply") or hasattr(kind, "step")):
+    if not _acts(kind):
         raise ValueError(f"{path.name}:{name} has neither apply(model, dt) nor step(cell)")
     return kind
 
 
 def behaviours_in(path: Path) -> list[type[Behaviour]]:
-    """Return the behaviours that the file `path` defines, in its order.
+    """Return the behaviours that the file `path` defines, in its order; bases of others not.
 
     Raises
     ------
@@ -142,7 +142,12 @@ def behaviours_in(path: Path) -> list[type[Behaviour]]:
         if isinstance(value, type)
         and issubclass(value, Behaviour)
         and value.__module__ == module.__name__
+        and _acts(value)
     ]
+
+
+def _acts(kind: type) -> bool:
+    return hasattr(kind, "apply") or hasattr(kind, "step")
 
 
 def _import(path: Path) -> ModuleType:
