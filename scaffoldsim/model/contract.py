@@ -89,6 +89,10 @@ class _Trial:
         self.name = type(behaviour).__name__
         self.reads = tuple(getattr(behaviour, "reads", ()))
         self.writes = tuple(getattr(behaviour, "writes", ()))
+        # the configuration never changes; the solver's working memory is no state, nor copied
+        self._shared = {id(node): node for _, node in _walk(model) if _is_solver(node)}
+        if (config := getattr(model, "config", None)) is not None:
+            self._shared[id(config)] = config
 
     def require_known_names(self) -> None:
         """Refuse a declaration that means nothing in this model."""
@@ -176,9 +180,7 @@ class _Trial:
         call(self.behaviour, twin, float(getattr(twin, "dt", 3600.0)))
 
     def _twin(self) -> Model:
-        # the solver's working memory is no state, and cannot be copied
-        shared = {id(node): node for _, node in _walk(self.model) if _is_solver(node)}
-        twin = copy.deepcopy(self.model, shared)
+        twin = copy.deepcopy(self.model, dict(self._shared))
         _set_rates(twin.cells)
         return twin
 
@@ -249,11 +251,13 @@ def _parts(model: Model) -> Parts:
 
 
 def _walk(model: Model) -> Iterator[tuple[str, Any]]:
-    """Yield (path, node) of all the package's objects, and the arrays they hold, but the cells."""
-    seen = {id(model), id(model.cells)}
+    """Yield (path, node) of all the package's objects and arrays, but cells and configuration."""
+    seen = {id(model), id(model.cells), id(getattr(model, "config", None))}
     ahead = [(key.lstrip("_"), node) for key, node in vars(model).items()]
     while ahead:
         path, node = ahead.pop()
+        if id(node) in seen:
+            continue
         below: Any = ()
         if isinstance(node, Mapping):
             below = node.items()
@@ -263,10 +267,9 @@ def _walk(model: Model) -> Iterator[tuple[str, Any]]:
             below = getattr(node, "__dict__", {}).items()
         elif not (isinstance(node, np.ndarray) or _is_solver(node)):
             continue
-        if id(node) not in seen:
-            seen.add(id(node))
-            yield path, node
-            ahead += [(f"{path}.{str(key).lstrip('_')}", child) for key, child in below]
+        seen.add(id(node))
+        yield path, node
+        ahead += [(f"{path}.{str(key).lstrip('_')}", child) for key, child in below]
 
 
 def _is_solver(node: Any) -> bool:
