@@ -28,6 +28,7 @@ from tests.model.toy import ColumnAgents
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOUR = 3600.0
+RATE_COLUMNS = ("hop", "divide", "death", "fate")
 LONG = {**SMALL, "duration": "10 d", "cells": {"number": 300}}
 
 
@@ -44,11 +45,11 @@ def go(made: Model, steps: int) -> Model:
 
 
 def by_id(made: Model) -> dict[str, Any]:
-    """The state, with cells in the order of their ids."""
-    state = made.state()
+    """The state and the rates of the last step, with cells in the order of their ids."""
+    state = made.state() | {f"cells/{name}": getattr(made.cells, name) for name in RATE_COLUMNS}
     order = np.argsort(state["cells/id"])
     return {
-        key: value[order] if np.shape(value) == order.shape else value
+        key: value[..., order] if key.startswith("cells/") and value.ndim else value
         for key, value in state.items()
     }
 
