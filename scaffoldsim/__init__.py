@@ -25,6 +25,9 @@ _PUBLIC = {
     "Simulation": "scaffoldsim.run.simulation",
     "Run": "scaffoldsim.run.record",
     "ConfigError": "scaffoldsim.config",
+    "Behaviour": "scaffoldsim.model.behaviours",
+    "option": "scaffoldsim.model.behaviours",
+    "check_contract": "scaffoldsim.model.contract",
 }
 #: public class of cells → its type in the catalogue
 _CELLS = {

@@ -50,7 +50,7 @@ OWNERS: dict[str, str] = {
     "cells": "scaffoldsim.model.delivery:Seeding",
     "exposures": "scaffoldsim.model.exposures:Exposure",
     "mechanics": "scaffoldsim.model.substrate:Mechanics",
-    "behaviours": "scaffoldsim.model.behaviours:Behaviour",
+    "behaviours": "scaffoldsim.model.plugins:BehaviourSection",
     "output": "scaffoldsim.run.schedule:Output",
 }
 #: catalogue kind → the class of its entries, for `describe` and the catalogue's own tests

@@ -27,6 +27,8 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, validate_default=True, populate_by_name=True
     )
+    #: in a mapping, the key whose text stands for other keys as a `shorthand` does
+    shorthand_key: ClassVar[str | None] = None
 
     def problems(self) -> Iterator[tuple[Path_, str]]:
         """Yield (key, message) for what is wrong across keys; each check names its criterion."""
@@ -258,6 +260,11 @@ def expand(kind: Any, tree: Tree, path: Path_) -> list[Problem]:
         meant = kind.shorthand(node)
         if meant is not None and path:
             node = tree.at(path[:-1])[path[-1]] = meant
+    elif isinstance(node, dict) and isinstance(node.get(kind.shorthand_key), str):
+        short = (*path, kind.shorthand_key or "")
+        meant = kind.shorthand(node.pop(kind.shorthand_key)) or {}
+        tree.marks.update({(*path, key): tree.mark(short) for key in meant})
+        node.update(meant)
     if not isinstance(node, dict):
         return []
     problems: list[Problem] = []
@@ -368,7 +375,7 @@ def parameters_of(node: Any, path: str) -> Iterator[tuple[str, Parameter]]:
     if isinstance(node, Parameter):
         yield path, node
     elif isinstance(node, Section):
-        for name in type(node).model_fields:
+        for name in (*type(node).model_fields, *(node.model_extra or {})):
             yield from parameters_of(getattr(node, name), f"{path}.{name}" if path else name)
     elif isinstance(node, dict):
         for key, value in node.items():

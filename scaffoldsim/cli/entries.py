@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from scaffoldsim import catalogue
-from scaffoldsim.cli import families
+from scaffoldsim.cli import behaviours, families
 from scaffoldsim.cli.failures import BAD_INPUT, Failure, reading_input
 from scaffoldsim.cli.runs import Changes, Quantity, quantity
 
@@ -85,7 +85,8 @@ def describe(
     Parameters
     ----------
     name
-        A name, such as bcp or voronoi_foam; or kind and name, such as materials/bcp.
+        A name, such as bcp or voronoi_foam; or kind and name, such as materials/bcp; or a Python
+        file of behaviours, or one of them: quiet.py:Quiet.
     yaml
         Print the file itself, to be copied and changed.
     rules
@@ -109,6 +110,10 @@ def describe(
             )
         if family is not None:
             print(family)
+            return
+        rules = None if yaml else behaviours.text(name)
+        if rules is not None:
+            print(rules)
             return
         found = list(_find(name))
         if yaml:

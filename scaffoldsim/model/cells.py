@@ -101,6 +101,8 @@ class Cells:
         Id of the next new cell; ids are never used twice.
     epoch : int
         Changes whenever rows are renumbered.
+    seed, step : int
+        The run's seed and the number of the step being made, for `uniform`; the model sets them.
 
     Raises
     ------
@@ -153,6 +155,7 @@ class Cells:
         self.n = 0
         self.next_id = 0
         self.epoch = 0
+        self.seed = self.step = 0
         self._data = {
             name: np.full(self._shape(column, capacity), column.default, column.dtype)
             for name, column in self.columns.items()
@@ -340,7 +343,9 @@ class Cells:
 
     # random numbers, checkpoints --------------------------------------------------------------
 
-    def uniform(self, purpose: str, *, seed: int, step: int, n: int = 1) -> NDArray[np.float64]:
+    def uniform(
+        self, purpose: str, *, seed: int | None = None, step: int | None = None, n: int = 1
+    ) -> NDArray[np.float64]:
         """Random numbers in [0, 1) that hang on each cell's id, never on its row.
 
         Parameters
@@ -348,7 +353,7 @@ class Cells:
         purpose
             What they are for; other words give independent numbers.
         seed, step
-            The run's seed and the number of the step.
+            The run's seed and the number of the step; by default those that the model has set.
         n
             Numbers per cell.
 
@@ -359,6 +364,8 @@ class Cells:
         """
         # a prefix of its own keeps users' words apart from the lattice's
         words = f"cells.{purpose}"
+        seed = self.seed if seed is None else seed
+        step = self.step if step is None else step
         draws = [
             counter.uniform(self.id, counter.keys(seed=seed, step=step, substep=k, purpose=words))
             for k in range(n)

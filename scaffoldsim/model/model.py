@@ -146,7 +146,7 @@ class Model(ColumnAgents):
         load_ = config.mechanics.stimulus
         self.stimulus = None if load_ is None else np.full(self.grid.shape, load_, np.float32)
         try:
-            self.behaviours = [behaviour.make() for behaviour in config.behaviours]
+            self.behaviours = [each.make(config.fields) for each in config.behaviours]
         except ValueError as error:
             raise config.error(("behaviours",), str(error)) from error
         self.ledger = Ledger(CAUSES, self.cells.types, SOURCES)
@@ -171,6 +171,7 @@ class Model(ColumnAgents):
         """
         before, signals = self.fields.state(), self.rates.state()
         self.intact = False
+        self.cells.seed, self.cells.step = self.seed, self.step_index
         try:
             booked = (self.step_index + 1) % _CHECK_EVERY == 0
             self.rates.advance(self.seconds, self.seconds + self.dt)
