@@ -57,12 +57,12 @@ OWNERS: dict[str, str] = {
 ENTRIES: dict[str, str] = {
     "designs": OWNERS["scaffold"],
     "materials": "scaffoldsim.scaffold.material:Material",
+    "studies": "scaffoldsim.compare.expectations:Study",
+    "tuning": "scaffoldsim.compare.expectations:Tuning",
     "hosts": OWNERS["host"],
     "fields": OWNERS["fields"],
     "cells": OWNERS["cell_types"],
     "factors": "scaffoldsim.model.host:Factor",
-    "studies": "scaffoldsim.compare.expectations:Study",
-    "tuning": "scaffoldsim.compare.expectations:Tuning",
 }
 #: sections that hold several entries: as a mapping by name, or as a list
 _BY_NAME = {"fields", "cell_types"}

@@ -69,16 +69,19 @@ def study(
 
 def is_study(name: str) -> bool:
     """Whether a name or file means a study, and not an experiment."""
-    kind, slash, _ = name.partition("/")
-    if slash and kind == "studies":
-        return True
-    if name.endswith((".yaml", ".yml")):
+    if _is_file(name):
         from scaffoldsim import tree
 
         with reading_input(name):
             data = tree.read(name).data if Path(name).is_file() else None
         return isinstance(data, dict) and "arms" in data
+    if name.startswith("studies/"):
+        return True
     return name in catalogue.names("studies") and name not in catalogue.names("experiments")
+
+
+def _is_file(name: str) -> bool:
+    return name.endswith((".yaml", ".yml"))
 
 
 def check_study(name: str) -> None:
@@ -112,14 +115,17 @@ def check_study(name: str) -> None:
 
 def load_plan(name: str) -> Plan:
     """Return the plan of a study, or end with exit code 2 and every problem."""
-    kind, slash, rest = name.partition("/")
-    given = rest if slash and kind == "studies" else name
-    if given.endswith((".yaml", ".yml")) and not Path(given).is_file():
-        raise Failure(BAD_INPUT, f"no such file: {given!r}")
-    if not given.endswith((".yaml", ".yml")) and given not in catalogue.names("studies"):
-        known = catalogue.names("studies")
-        hint = catalogue.did_you_mean(given, known)
-        raise Failure(BAD_INPUT, f"no study named {given!r}{hint} (known: {', '.join(known)})")
+    given = name
+    if _is_file(name):
+        if not Path(name).is_file():
+            raise Failure(BAD_INPUT, f"no such file: {name!r}")
+        if not is_study(name):
+            raise Failure(BAD_INPUT, f"{name} is no study: it has no arms (scaffoldsim run {name}?)")
+    else:
+        given, known = name.removeprefix("studies/"), catalogue.names("studies")
+        if given not in known:
+            hint = catalogue.did_you_mean(given, known)
+            raise Failure(BAD_INPUT, f"no study named {given!r}{hint} (known: {', '.join(known)})")
     from scaffoldsim.compare.plan import make_plan
 
     with reading_input(given):

@@ -234,14 +234,25 @@ def _left_out(
     """
     named = {entry_of(address) for address in own}
     for claim in expectation.claims(list(arms)):
-        one, other = (set(entries(arms[arm])) for arm in (claim.first, claim.second))
+        one, other = (_multiplying(arms[arm]) for arm in (claim.first, claim.second))
         for kind, name in sorted(one ^ other):
-            if kind in MULTIPLYING and (kind, name) not in named:
+            if (kind, name) not in named:
                 yield (
                     f"arms {claim.first} and {claim.second} differ in {kind}/{name}, and own takes "
                     f"nothing of it out; add the numbers of {kind}/{name} that bear on "
                     f"{expectation.outcome}"
                 )
+
+
+def _multiplying(config: Config) -> set[tuple[str, str]]:
+    """Return the multiplying entries of a config, without those that are part of another."""
+    used = {entry: paths for entry, paths in entries(config).items() if entry[0] in MULTIPLYING}
+    places = [path for paths in used.values() for path in paths]
+
+    def outermost(path: Path_) -> bool:
+        return not any(path != other and path[: len(other)] == other for other in places)
+
+    return {entry for entry, paths in used.items() if any(map(outermost, paths))}
 
 
 def _tuned(
