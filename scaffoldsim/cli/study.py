@@ -120,7 +120,9 @@ def load_plan(name: str) -> Plan:
         if not Path(name).is_file():
             raise Failure(BAD_INPUT, f"no such file: {name!r}")
         if not is_study(name):
-            raise Failure(BAD_INPUT, f"{name} is no study: it has no arms (scaffoldsim run {name}?)")
+            raise Failure(
+                BAD_INPUT, f"{name} is no study: it has no arms (scaffoldsim run {name}?)"
+            )
     else:
         given, known = name.removeprefix("studies/"), catalogue.names("studies")
         if given not in known:
