@@ -13,7 +13,7 @@ from scaffoldsim.run.study import Failure, StudyError
 from tests.compare.studies import STUDY, TINY, write_files
 
 #: fast enough to be run: two arms and a neutral one, three donors
-FEW = STUDY.replace("seeds: 2", "seeds: 3").split("  - {outcome: adipocyte")[0]
+FEW = STUDY.replace("seeds: 2", "seeds: 3").split("  - outcome: adipocyte")[0]
 FEW = FEW.replace("  high:\n    exposures:\n      - {factor: dexamethasone, dose: 1000 nM}\n", "")
 
 

@@ -38,7 +38,11 @@ at: 12 h
 outcomes: [cells, osteogenic_share]
 expect:
   - {outcome: osteogenic_share, at: [6 h, 12 h], order: [low, none]}
-  - {outcome: adipocyte_share / osteogenic_share, at: 12 h, greatest: high, among: [none], own: {factors/dexamethasone.cues.*.fold: 1}}
+  - outcome: adipocyte_share / osteogenic_share
+    at: 12 h
+    greatest: high
+    among: [none]
+    own: {factors/dexamethasone.cues.*.fold: 1}
 """
 
 

