@@ -186,18 +186,17 @@ def test_equivalence_is_a_statement_and_a_difference_its_opposite() -> None:
 
 
 def test_all_comparisons_are_one_family_and_each_counts_once() -> None:
-    the = plan(
-        {"order": ["high", "low"]}, {"greatest": "high"}, {"least": "low", "among": ["high"]}
-    )
+    the = plan({"order": ["high", "low"]}, {"greatest": "high"}, {"order": ["low", "high"]})
     found = verdicts(the, none=arm(1), low=arm(1.5), high=arm(2.5), **FLAT)
-    levels = {
-        frozenset((p.claim.first, p.claim.second)): p.found.level for v in found for p in v.pairs
-    }
+    pairs = [p for v in found for p in v.pairs]
+    levels = {frozenset((p.claim.first, p.claim.second)): p.found.level for p in pairs}
     assert len(levels) == 2
     # high ÷ none is the further from the margin, so it bears the greater correction.
     assert levels[frozenset(("high", "none"))] == pytest.approx(1 - 0.05 / 2)
     assert levels[frozenset(("high", "low"))] == pytest.approx(0.95)
-    assert found[0].pairs[0].found.ratio == pytest.approx(found[2].pairs[0].found.ratio)
+    # The same comparison, stated the other way round.
+    assert found[0].pairs[0].found.ratio == pytest.approx(1 / found[2].pairs[0].found.ratio)
+    assert [found[0].verdict, found[2].verdict] == ["shown", "reversed"]
 
 
 def test_the_whole_statement_has_to_hold_in_as_many_donors_as_asked() -> None:
@@ -213,6 +212,10 @@ def test_the_whole_statement_has_to_hold_in_as_many_donors_as_asked() -> None:
     assert (strict.verdict, strict.holds, strict.kind) == ("not shown", False, "")
     assert strict.reason == "in 12 of 16 donors, 80% are asked"
     assert (lax.verdict, lax.holds) == ("shown", True)
+    # Of a chain every link has to hold in the same donor.
+    (chain,) = verdicts(plan({"order": ["high", "low", "none"]}), none=none, low=low,
+                        high={s: 3 * v for s, v in none.items()}, **FLAT)  # fmt: skip
+    assert (chain.donors, chain.of) == (12, 16)
 
 
 def test_a_ratio_to_zero_is_no_number_and_drops_no_donor() -> None:
