@@ -57,7 +57,7 @@ def test_a_study_runs_its_arms_and_judges_them(done, capsys):
     for said in (at_6, at_12):
         pair = said["comparisons"][0]
         assert (pair["first"], pair["second"], pair["n"]) == ("low", "none", 3)
-        assert pair["without_own"]["first"].startswith("low neutral")
+        assert pair["without_own"]["first"].startswith("low.neutral-")
     # Runs of the neutral arm differ from those of the arm, by the multiplier alone.
     (neutral,) = arms - {"none", "low"}
     shares = {arm: (folder / arm / "s1" / "metrics.csv").read_bytes() for arm in ("low", neutral)}

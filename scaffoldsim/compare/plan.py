@@ -203,7 +203,7 @@ def _neutral(
                     for wrong in error.problems
                 ]
                 continue
-            name = names.setdefault(config.hash, f"{arm} neutral {key}")
+            name = names.setdefault(config.hash, f"{arm}.neutral-{key}")
             configs.setdefault(name, config)
             neutral[key, arm] = name
         for address in own:

@@ -36,18 +36,18 @@ def test_arms_are_run_as_they_are_and_without_what_is_their_own(tmp_path: Path) 
     plan = make_plan(write_files(tmp_path))
     every, fates = (own_key(plan.study.own_of(each)) for each in plan.study.expect[::-1])
     assert list(plan.configs) == [
-        "none", "low", "high", f"low neutral {fates}", f"high neutral {every}",
+        "none", "low", "high", f"low.neutral-{fates}", f"high.neutral-{every}",
     ]  # fmt: skip
     # What has none of them is its own neutral arm, and is not run twice.
     assert plan.neutral == {
-        (fates, "low"): f"low neutral {fates}", (fates, "none"): "none",
-        (every, "high"): f"high neutral {every}", (every, "none"): "none",
+        (fates, "low"): f"low.neutral-{fates}", (fates, "none"): "none",
+        (every, "high"): f"high.neutral-{every}", (every, "none"): "none",
     }  # fmt: skip
-    folds = [c.fold for c in plan.configs[f"low neutral {fates}"].exposures[0].factor.cues]
+    folds = [c.fold for c in plan.configs[f"low.neutral-{fates}"].exposures[0].factor.cues]
     same = [c.fold for c in plan.configs["low"].exposures[0].factor.cues]
     events = [c.event for c in plan.configs["low"].exposures[0].factor.cues]
     assert folds == [1 if e == "osteogenic" else f for e, f in zip(events, same, strict=True)]
-    assert {c.fold for c in plan.configs[f"high neutral {every}"].exposures[0].factor.cues} == {1}
+    assert {c.fold for c in plan.configs[f"high.neutral-{every}"].exposures[0].factor.cues} == {1}
     assert plan.configs["none"].hash == load(tmp_path / "tiny.yaml").hash
     assert [f"{t:g}" for t in plan.study.times()] == ["21600", "43200"]
     assert re.fullmatch(r"study-doses-[0-9a-f]{8}", plan.folder_name)
