@@ -23,6 +23,7 @@ KINDS: dict[str, str] = {
     "factors": "configs/factors",
     "fields": "configs/fields",
     "studies": "configs/studies",
+    "tuning": "configs/tuning",
     "scenes": "viz/scenes",
     "reports": "viz/reports",
 }

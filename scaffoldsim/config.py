@@ -37,6 +37,7 @@ __all__ = [
     "Unit",
     "dump",
     "load",
+    "located_entry",
     "read_entry",
 ]
 
@@ -57,6 +58,8 @@ OWNERS: dict[str, str] = {
 ENTRIES: dict[str, str] = {
     "designs": OWNERS["scaffold"],
     "materials": "scaffoldsim.scaffold.material:Material",
+    "studies": "scaffoldsim.compare.expectations:Study",
+    "tuning": "scaffoldsim.compare.expectations:Tuning",
     "hosts": OWNERS["host"],
     "fields": OWNERS["fields"],
     "cells": OWNERS["cell_types"],
@@ -243,6 +246,11 @@ def read_entry(kind: str, name: str) -> Entry:
     >>> read_entry("materials", "bcp").density.mark
     'recalled'
     """
+    return located_entry(kind, name)[0]
+
+
+def located_entry(kind: str, name: str) -> tuple[Entry, Tree]:
+    """Return a validated entry of the catalogue, and where each key of it was written."""
     try:
         tree = Tree.of(name, Mark(name))
         model = _import(ENTRIES[kind])
@@ -252,7 +260,7 @@ def read_entry(kind: str, name: str) -> Entry:
     section, more = _section(model, tree, ())
     if problems or more:
         raise ConfigError([*problems, *more])
-    return section  # type: ignore[no-any-return]
+    return section, tree
 
 
 def dump(data: Mapping[str, Any]) -> str:

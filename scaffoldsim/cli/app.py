@@ -17,7 +17,7 @@ from cyclopts import (
 
 from scaffoldsim import __version__
 from scaffoldsim.catalogue import did_you_mean
-from scaffoldsim.cli import comparison, entries, runs, scaffolds
+from scaffoldsim.cli import comparison, entries, runs, scaffolds, study
 from scaffoldsim.cli.failures import BAD_INPUT, INTERRUPTED, Failure, unexpected
 
 _HELP = """Stem cells and bone healing in designed or scanned 3-D scaffolds.
@@ -45,6 +45,7 @@ _VERBS: dict[str, tuple[Callable[..., None], str]] = {
     ),
     "run": (runs.run, 'scaffoldsim run quickstart --set duration="14 d" --seed 2'),
     "resume": (runs.resume, "scaffoldsim resume runs/quickstart-0a1b2c3d-s1"),
+    "study": (study.study, "scaffoldsim study dexamethasone --seeds 16"),
     "compare": (
         comparison.compare,
         'scaffoldsim compare bcp plga --seeds 4 --set duration="7 d"',

@@ -69,7 +69,7 @@ def compare(
         resources(arm, folder)
     for line in _unlike(list(planned.values())):
         print(line, file=sys.stderr)
-    _require_scaffolds(planned)
+    require_scaffolds(list(planned.values()))
     done, failures = _execute(planned, seeds, folder, workers, scheduler)
     runs = {name: group for name, group in (stored | done).items() if group}
     if len(runs) > 1:
@@ -78,13 +78,17 @@ def compare(
         raise Failure(FAILED, *failures, "the others are done; the same command tries these again")
 
 
-def _require_scaffolds(planned: dict[str, Config]) -> None:
+def require_scaffolds(arms: list[Config]) -> None:
     """Build the scaffold of each arm, so that one that cannot be is refused before any is run."""
     from scaffoldsim.config import ConfigError
     from scaffoldsim.scaffold.scaffold import Scaffold
 
     problems = []
-    for arm in planned.values():
+    seen: list[tuple[object, object]] = []
+    for arm in arms:
+        if (arm.scaffold, arm.faces.periodic) in seen:
+            continue
+        seen.append((arm.scaffold, arm.faces.periodic))
         try:
             Scaffold.from_section(arm.scaffold, arm.faces.periodic)
         except ValueError as error:

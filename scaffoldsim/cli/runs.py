@@ -33,17 +33,24 @@ Quantity = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
 
 
 def check(config: str, /, *, set: Changes = None, seed: int | None = None) -> None:
-    """Validate a config, build its scaffold, say what a run needs; start and write nothing.
+    """Validate a config or a study, build its scaffold, say what it needs; start and write nothing.
 
     Parameters
     ----------
     config
-        A name of the catalogue, or a YAML file.
+        A config or a study: a name of the catalogue, or a YAML file.
     set
         A change, KEY=VALUE; may be given several times.
     seed
         Replaces the seed of the config.
     """
+    from scaffoldsim.cli.study import check_study, is_study
+
+    if is_study(config):
+        if set or seed is not None:
+            raise Failure(BAD_INPUT, f"{config} is a study; --set and --seed go with a config")
+        check_study(config)
+        return
     loaded = load_config(config, set, seed)
     from scaffoldsim.model.model import Model
     from scaffoldsim.run.simulation import Simulation
@@ -62,7 +69,7 @@ def check(config: str, /, *, set: Changes = None, seed: int | None = None) -> No
         "cells": f"{model.cells.n:,} at the start, at most {need.cells:,}",
         "memory": f"at most {need.memory_bytes / 1e6:,.0f} MB",
         "disk": f"at most {need.disk_bytes / 1e6:,.0f} MB",
-        "time": f"about {_minutes(need.seconds)} on two cores",
+        "time": f"about {minutes(need.seconds)} on two cores",
         "parameters": f"{len(marks)} with a source: {counted}",
         "run folder": str(folder),
     }
@@ -276,5 +283,6 @@ def _publish(run: Run, *, again: bool = True) -> None:
     print(run.path)
 
 
-def _minutes(seconds: float) -> str:
+def minutes(seconds: float) -> str:
+    """Say a time in seconds or minutes."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

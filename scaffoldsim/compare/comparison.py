@@ -106,7 +106,7 @@ def write_comparison(
         "day": f"{max(_end(run) for runs in kept.values() for run in runs):.4g}",
         "cards": _cards(differences, len(kept)),
         "rows": [_row(o, means[o.name], differences) for o in OUTCOMES if _has_any(values[o.name])],
-        "figures": _figures(kept, colours),
+        "figures": course_figures(kept, colours),
         "groups": _groups(differences, colours),
         "pictures": _pictures(kept, pictures or {}),
         "notes": notes,
@@ -175,7 +175,7 @@ def _end(run: Run) -> float:
 # --------------------------------------------------------------------------------------- tables
 
 
-def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Path:
+def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> Path:
     """Write a table; floats by repr, what is not there empty."""
 
     def text(value: Any) -> str:
@@ -197,7 +197,7 @@ def _write_means(path: Path, means: Mapping[str, Mapping[str, Interval]]) -> Pat
         for name, by_arm in means.items()
         for arm, found in by_arm.items()
     ]
-    return _write_csv(path, ["arm", "outcome", "n", "mean", "low95", "high95"], rows)
+    return write_csv(path, ["arm", "outcome", "n", "mean", "low95", "high95"], rows)
 
 
 def _write_differences(path: Path, differences: Sequence[Difference]) -> Path:
@@ -214,7 +214,7 @@ def _write_differences(path: Path, differences: Sequence[Difference]) -> Path:
         "reason",
     ]
     rows = [[getattr(difference, name) for name in header] for difference in differences]
-    return _write_csv(path, header, rows)
+    return write_csv(path, header, rows)
 
 
 def _write_runs(path: Path, arms: Mapping[str, Sequence[Run]], values: Values) -> Path:
@@ -225,7 +225,7 @@ def _write_runs(path: Path, arms: Mapping[str, Sequence[Run]], values: Values) -
             found = [values[o.name][arm].get(seed, math.nan) for o in OUTCOMES]
             rows.append([arm, seed, run.manifest["config_hash"], *found])
     header = ["arm", "seed", "config_hash", *(o.name for o in OUTCOMES)]
-    return _write_csv(path, header, rows)
+    return write_csv(path, header, rows)
 
 
 # ----------------------------------------------------------------------------------------- page
@@ -297,12 +297,15 @@ def _groups(differences: Sequence[Difference], colours: Mapping[str, str]) -> li
     return groups
 
 
-def _figures(arms: Mapping[str, Sequence[Run]], colours: Mapping[str, str]) -> list[dict[str, Any]]:
+def course_figures(
+    arms: Mapping[str, Sequence[Run]],
+    colours: Mapping[str, str],
+    outcomes: Sequence[str] = _COURSES,
+) -> list[dict[str, Any]]:
     """Mean and 95 % interval over seeds, over time, for every outcome that has a course."""
-    labels = {o.name: o for o in OUTCOMES}
     figures = []
-    for name in _COURSES:
-        outcome = labels[name]
+    for name in outcomes:
+        outcome = metrics.outcome(name)
         lines = [_course(runs, outcome, arm, colours[arm]) for arm, runs in arms.items()]
         unit = f" ({outcome.unit})" if outcome.unit else ""
         drawn = curves.curves(

@@ -63,6 +63,21 @@ OUTCOMES: tuple[Outcome, ...] = (
     Outcome("pore_size_um", "Pore size", "µm", 0, judged=False),
 )
 
+#: Further outcomes that a study may name; they stand in no table of `compare`.
+_MORE: tuple[Outcome, ...] = (
+    Outcome("bmsc", "Stromal cells (BMSC)", "", 0),
+    Outcome("preosteoblasts", "Pre-osteoblasts", "", 0),
+    Outcome("osteogenic_cells", "Pre-osteoblasts and osteoblasts", "", 0),
+    Outcome("adipocytes", "Adipocytes", "", 0),
+    Outcome("chondrocytes", "Chondrocytes", "", 0),
+    Outcome("endothelial", "Endothelial-like cells", "", 0),
+    Outcome("senescent", "Senescent cells", "", 0),
+    Outcome("senescent_share", "Senescent share of live cells", "%", 2, 100),
+    Outcome("born", "Cells born", "", 0),
+    Outcome("dead", "Cells that died", "", 0),
+    Outcome("population_doublings_mean", "Doublings behind a cell, mean", "", 2),
+)
+
 
 def column(table: pd.DataFrame, name: str) -> Array:
     """Read a column as floats, NaN where the run has none: what is not modelled is not 0."""
@@ -76,16 +91,75 @@ def series(table: pd.DataFrame, name: str) -> Array:
 
     Shares are of live cells: with fate, the dividing pool drains, so that counts alone mislead.
 
+    Parameters
+    ----------
+    table : DataFrame
+        The metrics of a run.
+    name : str
+        One of `courses`, or the ratio of two of them: ``osteogenic_share / adipocyte_share``. A
+        ratio to zero is infinite, of zero to zero NaN.
+
     Raises
     ------
     ValueError
         If the outcome is not one over time.
     """
-    if name not in _SERIES:
-        raise ValueError(f"{name!r} has no course over time (those that have: {sorted(_SERIES)})")
-    direct = column(table, name)
-    derived = _SERIES[name](table)
-    return np.where(np.isfinite(direct), direct, derived)
+    parts = [part.strip() for part in name.split("/")]
+    for part in parts:
+        if part not in _SERIES or len(parts) > 2:
+            raise ValueError(f"{name!r} has no course over time (those that have: {courses()})")
+    found = []
+    for part in parts:
+        direct = column(table, part)
+        found.append(np.where(np.isfinite(direct), direct, _SERIES[part](table)))
+    if len(found) == 1:
+        return found[0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio: Array = found[0] / found[1]
+    return ratio
+
+
+def courses() -> list[str]:
+    """Names of all outcomes that have a course over time.
+
+    Examples
+    --------
+    >>> "osteogenic_share" in courses()
+    True
+    """
+    return sorted(_SERIES)
+
+
+def outcome(name: str) -> Outcome:
+    """Return how an outcome, or a ratio of two, is shown.
+
+    Examples
+    --------
+    >>> outcome("osteogenic_share").unit
+    '%'
+    >>> outcome("osteogenic_share / adipocyte_share").label
+    'Osteogenic share of live cells ÷ adipocyte share of live cells'
+    """
+    known = {o.name: o for o in (*OUTCOMES, *_MORE)}
+    if name in known:
+        return known[name]
+    labels = [known[p].label if p in known else p for p in map(str.strip, name.split("/"))]
+    label = " ÷ ".join([labels[0], *(each[0].lower() + each[1:] for each in labels[1:])])
+    return Outcome(name, label, "", 2)
+
+
+def value_at(run: Run, name: str, seconds: float) -> float:
+    """Return an outcome of a run at a time, NaN where no row of its metrics is of that time.
+
+    Examples
+    --------
+    >>> value_at(Run("runs/a"), "viability", 14 * 86400)  # doctest: +SKIP
+    0.98
+    """
+    times = column(run.metrics, "time_h")
+    # Rows stand at whole steps; half a minute is below the shortest one.
+    row = np.flatnonzero(np.abs(times - seconds / 3600) < 0.5 / 60)
+    return float(series(run.metrics, name)[row[0]]) if row.size else math.nan
 
 
 def endpoints(run: Run) -> dict[str, float]:
@@ -145,4 +219,17 @@ _SERIES: dict[str, Callable[[Any], Array]] = {
     "adipocyte_share": _share("cells_adipocyte"),
     "viability": _viability,
     "oxygen_p05_mM": lambda table: column(table, "oxygen_p05_mM"),
+    "bmsc": lambda table: column(table, "cells_bmsc"),
+    "preosteoblasts": lambda table: column(table, "cells_preosteoblast"),
+    "osteogenic_cells": lambda table: (
+        column(table, "cells_preosteoblast") + column(table, "cells_osteoblast")
+    ),
+    "adipocytes": lambda table: column(table, "cells_adipocyte"),
+    "chondrocytes": lambda table: column(table, "cells_chondrocyte"),
+    "endothelial": lambda table: column(table, "cells_endothelial"),
+    "senescent": lambda table: column(table, "cells_senescent"),
+    "senescent_share": _share("cells_senescent"),
+    "born": lambda table: column(table, "cells_born"),
+    "dead": lambda table: column(table, "cells_dead"),
+    "population_doublings_mean": lambda table: column(table, "population_doublings_mean"),
 }

@@ -210,10 +210,11 @@ def compare_all(
 def _log_ratio(a: Mapping[int, float], b: Mapping[int, float]) -> tuple[float, float, int, str]:
     """Mean and standard error of ln(a/b) over shared seeds, their number, and what is missing."""
     shared = [seed for seed in a if seed in b]
-    pairs = [(a[s], b[s]) for s in shared if math.isfinite(a[s]) and math.isfinite(b[s])]
+    pairs = [(a[s], b[s]) for s in shared if not (math.isnan(a[s]) or math.isnan(b[s]))]
     if not pairs:
         return math.nan, math.nan, 0, "no seed has this outcome in both arms"
-    zeros = sum(1 for x, y in pairs if x <= 0 or y <= 0)
+    # An outcome that is itself a ratio to zero is infinite: left out, it would choose the donors.
+    zeros = sum(1 for x, y in pairs if x <= 0 or y <= 0 or math.isinf(x) or math.isinf(y))
     if zeros:
         text = f"zero in {zeros} of {len(pairs)} pairs: a ratio to zero is no number"
         return math.nan, math.nan, len(pairs), text

@@ -23,6 +23,10 @@ from scaffoldsim.solver.inputs import cores
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+-]{0,79}")
 
+#: Ctrl-C reaches every process of a terminal: this one ends the study, and with it its workers,
+#: which would else each print a traceback.
+_DEAF = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+
 #: Called after every run: runs done, runs in all, and which one it was.
 Progress = Callable[[int, int, Mapping[str, Any]], None]
 
@@ -231,6 +235,7 @@ def _compute(
             memory_limit=0,
             dashboard_address=None,
             silence_logs=logging.CRITICAL,
+            preload=[_DEAF],
         )
     errors: dict[tuple[str, int], str] = {}
     try:
