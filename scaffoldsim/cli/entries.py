@@ -111,9 +111,9 @@ def describe(
         if family is not None:
             print(family)
             return
-        rules = None if yaml else behaviours.text(name)
-        if rules is not None:
-            print(rules)
+        told = None if yaml else behaviours.text(name)
+        if told is not None:
+            print(told)
             return
         found = list(_find(name))
         if yaml:

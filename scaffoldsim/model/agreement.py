@@ -134,7 +134,6 @@ def _harms(config: Config) -> Iterator[Problem]:
         ("host", "conditions"): host.conditions,
         ("cells", "donor", "conditions"): donor.conditions or [],
     }
-    exposed = {path: factor for path, factor in _given(config) if path[0] == "exposures"}
     for place, conditions in lists.items():
         names = [each.condition.name for each in conditions]
         for index, each in enumerate(conditions):
@@ -160,13 +159,6 @@ def _harms(config: Config) -> Iterator[Problem]:
                 )
     if host.setting != "in_vivo":
         return
-    raised = {r.factor.name: e.condition.name for e in host.conditions for r in e.condition.raises}
-    for path, factor in exposed.items():
-        if factor.name in raised:
-            yield (
-                path,
-                f"{raised[factor.name]} of the host raises {factor.name} already; leave one out",
-            )
     for path, factor in _given(config):
         if factor.instead is not None and path not in told:
             yield (

@@ -9,23 +9,19 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field
 
 from scaffoldsim.config import Entry, Parameter, Section, Unit
-from scaffoldsim.model.factors import Event, Factor
+from scaffoldsim.model.factors import Event
 
 _Share = Annotated[Parameter, Unit("", ge=0, le=1)]
 
 
 class Effect(Section):
-    """What a condition does to one event: multiplier 1 + slope · severity, never below 0."""
+    """What a condition does to one event: multiplier 1 + slope · severity.
+
+    Several effects on one event multiply.
+    """
 
     event: Event
     slope: Annotated[Parameter, Unit("", ge=-1, le=20)]
-
-
-class Raise(Section):
-    """A factor whose systemic level in the host rises with the severity: level · severity."""
-
-    factor: Factor
-    level: Annotated[Parameter, Unit("", ge=0, le=100)]
 
 
 class Condition(Entry):
@@ -39,8 +35,6 @@ class Condition(Entry):
         What it does to events.
     excludes
         Names of factors and conditions that are the same harm.
-    raises
-        Factors (as inflammation) that it raises in the host; they act in vivo.
     """
 
     kind: ClassVar[str] = "conditions"
@@ -48,7 +42,6 @@ class Condition(Entry):
     memory: _Share
     effects: list[Effect] = Field(min_length=1)
     excludes: list[str] = Field([])
-    raises: list[Raise] = Field([])
 
     def multiplier(self, event: str, severity: float) -> float:
         """Return the factor on the rate of `event`.

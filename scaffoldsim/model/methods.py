@@ -160,8 +160,6 @@ def _afflictions(
         severity = f"with severity v = {cite(each.severity)}{kept}"
         name = _capital(condition.title or condition.name)
         yield f"{name}: {severity}, {_effects(condition, cite)}."
-        for more in condition.raises if not memory else ():
-            yield f"It raises {more.factor.name} to {cite(more.level)} v."
 
 
 def _effects(condition: Any, cite: References) -> str:
@@ -263,8 +261,6 @@ def _fields(config: Config, cite: References) -> Iterator[str]:
 def _factors(config: Config, cite: References) -> Iterator[str]:
     factors: dict[str, Factor] = {e.factor.name: e.factor for e in config.exposures}
     factors |= {f.factor.name: f.factor for f in config.fields.values() if f.factor is not None}
-    for each in config.host.conditions:
-        factors |= {more.factor.name: more.factor for more in each.condition.raises}
     for name, factor in factors.items():
         words = [f"Factor {name}: {factor.title or name}."]
         words += [

@@ -81,11 +81,6 @@ class Signals:
             if entry.factor is not None:
                 self.factors[entry.factor.name] = entry.factor
                 self.carried.setdefault(entry.factor.name, []).append(name)
-        self._raised = [
-            (name, each) for name, has in self._host.items() for each in has.condition.raises
-        ]
-        for _, each in self._raised:
-            self.factors[each.factor.name] = each.factor
         self.level = dict.fromkeys(self.factors, 0.0)
         self._pulses = {
             name: PulseState(factor.pulse)
@@ -112,8 +107,6 @@ class Signals:
         self.time = start
         for name in self.factors:
             self.level[name] = sum(each.mean(start, end) for each in self._of(name))
-        for condition, each in self._raised:
-            self.level[each.factor.name] += float(each.level) * self.severity("host", condition)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what a restart needs: the state of factors that are sensitive to pulses."""

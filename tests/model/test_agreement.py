@@ -29,8 +29,6 @@ def problems(**change: Any) -> list[tuple[str, str]]:
          "the harm that glucocorticoid of cells.donor.conditions holds"),
         ({"host": "healthy_human", "exposures": DEX}, "exposures.0.factor",
          "in vivo take a host with the condition glucocorticoid"),
-        ({**RAT, "exposures": [{"factor": "inflammation", "dose": 0.5}]}, "exposures.0.factor",
-         "ovariectomy of the host raises inflammation already"),
         ({"host": {"base": "healthy_human", "conditions": [OVX, OVX]}}, "host.conditions.1",
          "ovariectomy is there twice"),
         ({"cells.donor.conditions": [
