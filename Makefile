@@ -54,7 +54,8 @@ test: $(BUILT)
 
 evidence: $(BUILT)
 	@$(BIN)/python -m pytest -v -s -m '' tests/theory tests/solver/test_direct.py \
-	  tests/run/test_simulation.py tests/scaffold/test_family_table.py $(ARGS)
+	  tests/run/test_simulation.py tests/scaffold/test_family_table.py \
+	  tests/model/test_mesa.py $(ARGS)
 
 bench: $(BUILT)
 	@for script in benchmarks/*.py; do \
