@@ -186,7 +186,7 @@ class Unit:
 
     @property
     def allowed(self) -> str:
-        """The allowed range in words."""
+        """The allowed range in words, of a value in the first of the units."""
         scale = units.parse(f"1 {self.show}", self.unit) if self.show != self.unit else 1.0
         low, high = (f"{limit / scale:.6g}" for limit in (self.ge, self.le))
         if self.le >= 1e300:
@@ -204,7 +204,9 @@ class Unit:
             return value
         number = units.parse(value, self.kind_of(value), example=self.show)
         if not self.ge <= number <= self.le:
-            raise ValueError(f"{value} is out of range (allowed {self.allowed})")
+            kind = self.kind_of(value)
+            allowed = self.allowed if kind == self.unit else f"{self.ge:g} to {self.le:g} {kind}"
+            raise ValueError(f"{value} is out of range (allowed {allowed.strip()})")
         return number
 
     def __get_pydantic_core_schema__(

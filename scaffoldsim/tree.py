@@ -40,9 +40,10 @@ class Problem(NamedTuple):
             else f"{self.mark}: {self.message}"
         )
 
-    def order(self) -> tuple[bool, str, int, int, str]:
+    def order(self) -> tuple[bool, str, int, int, str, str]:
         """Sort key: options last, then by file and line."""
-        return (not self.mark.line, self.mark.file, self.mark.line, self.mark.column, self.key)
+        mark = self.mark
+        return (not mark.line, mark.file, mark.line, mark.column, self.key, self.message)
 
 
 @dataclass

@@ -75,6 +75,8 @@ class Model(ColumnAgents):
     ------
     ConfigError
         If the configuration is wrong, or the scaffold cannot be built.
+    ValueError
+        If a loaded configuration comes with changes.
 
     Examples
     --------
@@ -94,6 +96,11 @@ class Model(ColumnAgents):
     ) -> None:
         if not isinstance(config, Config):
             config = load(config, set=set, seed=rng)
+        elif set is not None or (rng is not None and rng != config.seed):
+            raise ValueError(
+                f"a loaded configuration is taken as it is; set={set!r}, rng={rng!r} go into "
+                "scaffoldsim.config.load, or give the name instead"
+            )
         self.config = config
         self.seed = config.seed
         self.step_index = 0

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scaffoldsim.config import load
 from scaffoldsim.model.ledger import InvariantError, Ledger
 from scaffoldsim.model.model import Model
 
@@ -135,3 +136,11 @@ def test_depth_is_colonised_and_oxygen_is_lowest_among_cells() -> None:
         for k in range(model.grid.shape[2])
     ]
     assert np.mean(np.array(gap) > 0) > 0.9
+
+
+def test_a_loaded_configuration_takes_no_changes() -> None:
+    config = load("culture", set={"duration": "2 h"}, seed=3)
+    assert Model(config).seed == Model(config, rng=3).seed == 3
+    for wrong in ({"rng": 4}, {"set": {"duration": "3 h"}}):
+        with pytest.raises(ValueError, match="a loaded configuration is taken as it is"):
+            Model(config, **wrong)
