@@ -189,14 +189,15 @@ def bytes_per_cell() -> float:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cells", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--large", action="store_true", help="3·10⁵ cells as well")
+    parser.add_argument("--cells", type=int, nargs="+", metavar="N")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=4.0, help="per number of cells, at least")
     options = parser.parse_args()
     objects = bytes_per_cell()
     print(f"Mesa {mesa.__version__}; {options.threads} thread(s) for the rows")
     print("  cells  Mesa objects, s/step  rows, s/step  ratio  bytes/cell: objects  rows")
-    for n_cells in options.cells:
+    for n_cells in options.cells or [10_000, 100_000] + [300_000] * options.large:
         rows = Rows(n_cells, threads=options.threads)
         ours = seconds_per_step(rows, options.seconds)
         size = rows.cells.nbytes / rows.cells.capacity + 6  # and want, outcome, event of a step
