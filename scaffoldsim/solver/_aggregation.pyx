@@ -9,6 +9,9 @@ repeats the opposite layer, any other ghost reads as solid. `scaffoldsim.solver.
 from cython.parallel cimport prange
 from libc.string cimport memset
 
+cdef extern from "_rows.h":
+    enum: LINK_X, LINK_Y, LINK_Z
+
 cdef enum:
     NOTHING = 0      # no row here
     MAIN = 1         # belongs to the row that its block has on the next grid
@@ -17,7 +20,8 @@ cdef enum:
 
 def count_links(const unsigned char[:, :, ::1] mask, tuple shape,
                 const unsigned char[:, ::1] dirty, unsigned char[:, :, ::1] links, int threads):
-    """Pore neighbours of every pore voxel, in the columns of blocks that are `dirty`."""
+    """The links of every pore voxel as `_rows.h` has them, in the columns of blocks that are `dirty`.
+    """
     cdef int nx = shape[0], ny = shape[1], nz = shape[2], x, y, z
     with nogil:
         for x in prange(1, nx + 1, num_threads=threads, schedule="static"):
@@ -26,8 +30,9 @@ def count_links(const unsigned char[:, :, ::1] mask, tuple shape,
                     continue
                 for z in range(1, nz + 1):
                     links[x, y, z] = mask[x, y, z] * (
-                        mask[x - 1, y, z] + mask[x + 1, y, z] + mask[x, y - 1, z]
-                        + mask[x, y + 1, z] + mask[x, y, z - 1] + mask[x, y, z + 1])
+                        (1 + LINK_X) * mask[x - 1, y, z] + mask[x + 1, y, z]
+                        + (1 + LINK_Y) * mask[x, y - 1, z] + mask[x, y + 1, z]
+                        + (1 + LINK_Z) * mask[x, y, z - 1] + mask[x, y, z + 1])
 
 
 cdef inline float harmonic(double a, double b) noexcept nogil:

@@ -47,7 +47,7 @@ cdef inline float conductance(const Grid* g, Py_ssize_t i, Py_ssize_t q) noexcep
     cdef int p
     if i < g.n:
         if g.unit:
-            v = g.links[i]
+            v = g.links[i] & LINKS
         else:
             v = ((g.k[2][i] + g.k[2][i + 1]) + (g.k[1][i] + g.k[1][i + g.sy])
                  + (g.k[0][i] + g.k[0][i + g.sx]))
@@ -67,7 +67,7 @@ cdef inline float defect_at(const Grid* g, Py_ssize_t i, Py_ssize_t q) noexcept 
     if i < g.n:
         if g.unit:
             v = (((x[i - 1] + x[i + 1]) + (x[i - g.sy] + x[i + g.sy])
-                  + (x[i - g.sx] + x[i + g.sx])) - g.links[i] * c)
+                  + (x[i - g.sx] + x[i + g.sx])) - (g.links[i] & LINKS) * c)
         else:
             v = ((g.k[2][i] * (x[i - 1] - c) + g.k[2][i + 1] * (x[i + 1] - c))
                  + (g.k[1][i] * (x[i - g.sy] - c) + g.k[1][i + g.sy] * (x[i + g.sy] - c))

@@ -10,10 +10,10 @@ import numpy as np
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
 
-from scaffoldsim.solver.padding import aligned, pitch
+from scaffoldsim.solver.padding import LANES, aligned, pitch
 
 from scaffoldsim.solver._cycle cimport (
-    DEGREE, LEVELS, SERIAL, Grid, Scratch, descend, real, restrict_slope, row_dot, seal, visit, wrap_all, wrap_ends,
+    BYTE_LANES, DEGREE, LEVELS, SERIAL, Grid, Scratch, descend, real, restrict_slope, row_dot, seal, visit, wrap_all, wrap_ends,
 )
 
 cdef enum:
@@ -148,11 +148,11 @@ cdef double divide_plane(const Grid* g, int x) noexcept nogil:
     return total
 
 
-cdef inline void image_row(const Grid* g, const float* p, double* row, int width,
+cdef inline void image_row(const Grid* g, const float* p, float* row, int width,
                            Py_ssize_t o) noexcept nogil:
     """-A p on the row at offset o, where c is free."""
     if g.unit:
-        row_image_unit(row, <float*>(row + width), p + o, g.s + o, g.links + o, g.dinv + o, g.sx,
+        row_image_unit(row, <int*>(row + width), p + o, g.s + o, g.links + o, g.dinv + o, g.sx,
                        g.sy, g.nz)
     else:
         row_image(row, p + o, g.s + o, g.k[0] + o, g.k[1] + o, g.k[2] + o, g.dinv + o, g.sx, g.sy,
@@ -168,7 +168,7 @@ cdef void turn_plane(const Grid* g, float* p, float share, int x) noexcept nogil
     seal(g, p + x * g.sx)
 
 
-cdef double apply_plane(const Grid* g, const float* p, double* row, int width,
+cdef double apply_plane(const Grid* g, const float* p, float* row, int width,
                         int x) noexcept nogil:
     """The sum of -p A p over a plane."""
     cdef double total = 0
@@ -177,12 +177,12 @@ cdef double apply_plane(const Grid* g, const float* p, double* row, int width,
     for y in range(1, g.ny + 1):
         o = x * g.sx + y * g.sy + 1
         image_row(g, p, row, width, o)
-        total += row_product(p + o, row, g.nz)
+        total += row_dot(p + o, row, g.nz)
     return total
 
 
 cdef double correct_plane(const Grid* g, double* c, const float* p, double length,
-                          double* row, int width, int* bits, int x) noexcept nogil:
+                          float* row, int width, int* bits, int x) noexcept nogil:
     """The image of p is made once more: cheaper than keeping it."""
     cdef double total = 0
     cdef int y
@@ -190,7 +190,7 @@ cdef double correct_plane(const Grid* g, double* c, const float* p, double lengt
     for y in range(1, g.ny + 1):
         o = x * g.sx + y * g.sy + 1
         image_row(g, p, row, width, o)
-        row_shorten(g.b + o, row, length, g.nz)
+        row_shorten(g.b + o, row, <float>length, g.nz)
         total += row_dot(g.b + o, g.b + o, g.nz)
         row_update(c + o, p + o, length, bits, bits + 1, bits + 2, g.nz)
     seal(g, c + x * g.sx)
@@ -225,7 +225,8 @@ cdef class Kernel:
         nx, ny, nz = shape
         self.depth = 0
         self.kept = []
-        self.width = pitch(nz)
+        # Bytes are widened a whole vector of them at a time.
+        self.width = nz + 2 if nz < LANES else -(-pitch(nz) // BYTE_LANES) * BYTE_LANES
         self.part, self.other = np.zeros(nx + 2), np.zeros(nx + 2)
         self.bits = np.zeros((nx + 2, 3), np.int32)
         # A gap between the rows of two threads keeps them out of each other's cache lines.
@@ -233,13 +234,13 @@ cdef class Kernel:
         self.scratch = aligned((threads, 2 * self.width + 32), np.float32, first=0)
         # Rings of DEGREE - 1 steps, a plane of zeros, DEGREE planes beyond either end of a slab.
         count = 3 * (DEGREE - 1) + 1 + 2 * DEGREE
-        self.planes = aligned((threads, count * (ny + 2) * self.width + 32), np.float32)
+        self.planes = aligned((threads, count * (ny + 2) * pitch(nz) + 32), np.float32)
         for j in range(DEGREE):
             self.weight[j] = weights[j]
         self.room.rows, self.room.width = &self.scratch[0, 0], self.width
         self.room.planes, self.room.size = &self.planes[0, 0], self.planes.shape[1]
         self.room.weight = self.weight
-        self.direction = aligned((nx + 2) * (ny + 2) * self.width, np.float32)
+        self.direction = aligned((nx + 2) * (ny + 2) * pitch(nz), np.float32)
         self.p = floats(self.direction)
 
     def clear(self):
@@ -384,7 +385,8 @@ cdef class Kernel:
         cdef int x
         with nogil:
             for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
-                self.part[x] = apply_plane(g, self.p, &self.rows[threadid(), 0], self.width, x)
+                self.part[x] = apply_plane(g, self.p, <float*>&self.rows[threadid(), 0],
+                                           self.width, x)
         return -self._total()
 
     def correct(self, double[:, :, ::1] c, double length):
@@ -400,7 +402,7 @@ cdef class Kernel:
             for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
                 self.bits[x, 0] = self.bits[x, 1] = self.bits[x, 2] = 0
                 self.part[x] = correct_plane(g, field, self.p, length,
-                                             &self.rows[threadid(), 0], self.width,
+                                             <float*>&self.rows[threadid(), 0], self.width,
                                              &self.bits[x, 0], x)
             wrap_ends(g, field)
         most, top, _ = np.max(self.bits, axis=0).view(np.float32).tolist()

@@ -67,7 +67,7 @@ class Level:
     shape, periodic : of the grid; an axis one row long does not wrap
     mask : uint8, where the grid has a row
     k : conductance of the lower face of every place along x, y, z; none if all links are one
-    links : uint8, number of links, if all are one
+    links : uint8, how many links and where to (`_rows.h`), if all are one
     site : places on the grid of the blocks of the extra rows
     row, ptr, idx, val : loose rows and their links off the grid, both ways
     part : uint8, how a row of the grid is passed on: 0 there is none, MAIN to the place of its

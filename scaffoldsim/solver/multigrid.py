@@ -106,6 +106,7 @@ class Multigrid:
             _aggregation.count_links(
                 finest.mask, self.shape, dirty.view(np.uint8), finest.links, self.threads
             )
+            wrap(finest.links, self.shape, self.periodic)
         elif self.linked:
             wide = pad(pore.astype(np.float64), self.periodic)
             _aggregation.conductances(wide, finest.k, self.shape, self.threads)
