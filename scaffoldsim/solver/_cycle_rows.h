@@ -11,8 +11,8 @@ ROW void plane_step_unit(float *restrict out, const float *lo, const float *mid,
                          const float *b, const float *dinv, float w, ptrdiff_t sy, int ny, int n)
 {
     float rest = 1.0f - w;
-    for (int y = 0; y < ny; y++) {
-        for (int i = 0; i < WHOLE(n); i++)
+    for (ptrdiff_t y = 0; y < ny; y++) {
+        for (ptrdiff_t i = 0; i < WHOLE(n); i++)
             out[i] = rest * mid[i]
                      + w * ((b[i] + ((mid[i - 1] + mid[i + 1]) + (mid[i - sy] + mid[i + sy])
                                      + (lo[i] + hi[i]))) * dinv[i]);
@@ -26,8 +26,8 @@ ROW void plane_step(float *restrict out, const float *lo, const float *mid, cons
                     const float *kz, float w, ptrdiff_t sx, ptrdiff_t sy, int ny, int n)
 {
     float rest = 1.0f - w;
-    for (int y = 0; y < ny; y++) {
-        for (int i = 0; i < WHOLE(n); i++)
+    for (ptrdiff_t y = 0; y < ny; y++) {
+        for (ptrdiff_t i = 0; i < WHOLE(n); i++)
             out[i] = rest * mid[i]
                      + w * ((b[i] + ((kz[i] * mid[i - 1] + kz[i + 1] * mid[i + 1])
                                      + (ky[i] * mid[i - sy] + ky[i + sy] * mid[i + sy])
@@ -41,8 +41,8 @@ ROW void plane_step(float *restrict out, const float *lo, const float *mid, cons
 ROW void plane_start(float *restrict out, const float *b, const float *dinv, float w, ptrdiff_t sy,
                      int ny, int n)
 {
-    for (int y = 0; y < ny; y++, out += sy, b += sy, dinv += sy)
-        for (int i = 0; i < WHOLE(n); i++)
+    for (ptrdiff_t y = 0; y < ny; y++, out += sy, b += sy, dinv += sy)
+        for (ptrdiff_t i = 0; i < WHOLE(n); i++)
             out[i] = w * (b[i] * dinv[i]);
 }
 
@@ -53,11 +53,11 @@ ROW void row_gather_unit(float *restrict sum, const float *lo, const float *c, c
                          const row_byte *part, const float *dinv, ptrdiff_t sy, int n)
 {
     float full[CHUNK], open[CHUNK];
-    for (int a = 0; a < n; a += CHUNK) {
-        int m = n - a < CHUNK ? n - a : CHUNK;
+    for (ptrdiff_t a = 0; a < n; a += CHUNK) {
+        int m = (int)(n - a < CHUNK ? n - a : CHUNK);
         count(full, links, m);
         gate(open, part, m);
-        for (int i = 0; i < WHOLE(m); i++) {
+        for (ptrdiff_t i = 0; i < WHOLE(m); i++) {
             float r = (b[i] - s[i] * c[i])
                       + (((c[i - 1] + c[i + 1]) + (c[i - sy] + c[i + sy]) + (lo[i] + hi[i]))
                          - full[i] * c[i]);
@@ -74,10 +74,10 @@ ROW void row_gather(float *restrict sum, const float *lo, const float *c, const 
                     ptrdiff_t sy, int n)
 {
     float open[CHUNK];
-    for (int a = 0; a < n; a += CHUNK) {
-        int m = n - a < CHUNK ? n - a : CHUNK;
+    for (ptrdiff_t a = 0; a < n; a += CHUNK) {
+        int m = (int)(n - a < CHUNK ? n - a : CHUNK);
         gate(open, part, m);
-        for (int i = 0; i < WHOLE(m); i++) {
+        for (ptrdiff_t i = 0; i < WHOLE(m); i++) {
             float r = (b[i] - s[i] * c[i])
                       + ((kz[i] * (c[i - 1] - c[i]) + kz[i + 1] * (c[i + 1] - c[i]))
                          + (ky[i] * (c[i - sy] - c[i]) + ky[i + sy] * (c[i + sy] - c[i]))
@@ -94,10 +94,10 @@ ROW void row_gather_slope(float *restrict sum, float *restrict free, const float
                           const row_byte *part, const float *dinv, int n)
 {
     float open[CHUNK];
-    for (int a = 0; a < n; a += CHUNK) {
-        int m = n - a < CHUNK ? n - a : CHUNK;
+    for (ptrdiff_t a = 0; a < n; a += CHUNK) {
+        int m = (int)(n - a < CHUNK ? n - a : CHUNK);
         gate(open, part, m);
-        for (int i = 0; i < m; i++) {
+        for (ptrdiff_t i = 0; i < m; i++) {
             float d = open[i] * dinv[i];
             sum[i] += d > 0 ? s[i] : 0.0f;
             free[i] += d;
@@ -108,7 +108,7 @@ ROW void row_gather_slope(float *restrict sum, float *restrict free, const float
 
 ROW void row_halve(float *restrict out, const float *in, int n)
 {
-    for (int i = 0; i < n / 2; i++)
+    for (ptrdiff_t i = 0; i < n / 2; i++)
         out[i] = in[2 * i] + in[2 * i + 1];
     if (n & 1)
         out[n / 2] = in[n - 1];
@@ -118,12 +118,12 @@ ROW void row_scatter(float *restrict x, const float *coarse, const row_byte *par
                      const float *dinv, int n)
 {
     float twice[CHUNK], open[CHUNK];
-    for (int a = 0; a < n; a += CHUNK) {
-        int m = n - a < CHUNK ? n - a : CHUNK;
+    for (ptrdiff_t a = 0; a < n; a += CHUNK) {
+        int m = (int)(n - a < CHUNK ? n - a : CHUNK);
         gate(open, part, m);
-        for (int i = 0; i < (m + 1) / 2; i++)
+        for (ptrdiff_t i = 0; i < (m + 1) / 2; i++)
             twice[2 * i] = twice[2 * i + 1] = coarse[i];
-        for (int i = 0; i < m; i++)
+        for (ptrdiff_t i = 0; i < m; i++)
             x[i] += dinv[i] > 0 ? open[i] * twice[i] : 0.0f;
         x += CHUNK, coarse += CHUNK / 2, part += CHUNK, dinv += CHUNK;
     }
@@ -133,7 +133,7 @@ ROW void row_scatter(float *restrict x, const float *coarse, const row_byte *par
 ROW void row_invert(float *restrict dinv, const float *s, const float *kx, const float *ky,
                     const float *kz, ptrdiff_t sx, ptrdiff_t sy, int n)
 {
-    for (int i = 0; i < n; i++) {
+    for (ptrdiff_t i = 0; i < n; i++) {
         float d = ((kz[i] + kz[i + 1]) + (ky[i] + ky[i + sy]) + (kx[i] + kx[i + sx])) + s[i];
         float inverse = 1.0f / (d > 0 ? d : 1.0f);
         dinv[i] = (dinv[i] > 0) & (d > 0) ? inverse : 0.0f;
@@ -144,9 +144,9 @@ ROW void row_invert(float *restrict dinv, const float *s, const float *kx, const
 ROW double row_dot(const float *a, const float *b, int n)
 {
     double t[CHUNK], sum = 0;
-    for (int from = 0; from < n; from += CHUNK, a += CHUNK, b += CHUNK) {
-        int m = n - from < CHUNK ? n - from : CHUNK;
-        for (int i = 0; i < m; i++)
+    for (ptrdiff_t from = 0; from < n; from += CHUNK, a += CHUNK, b += CHUNK) {
+        int m = (int)(n - from < CHUNK ? n - from : CHUNK);
+        for (ptrdiff_t i = 0; i < m; i++)
             t[i] = (double)a[i] * b[i];
         sum += total(t, m);
     }

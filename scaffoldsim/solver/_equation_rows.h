@@ -11,7 +11,7 @@ ROW void row_image_unit(float *restrict t, int *restrict open, const float *p, c
 {
     BYTES(open, (row_byte)((links[i] & (LINK_X | LINK_Y | LINK_Z)) | (links[i + sx] & LINK_X) << 3
                            | (links[i + sy] & LINK_Y) >> 3 | (links[i + 1] & LINK_Z) >> 3))
-    for (int i = 0; i < WHOLE(n); i++) {
+    for (ptrdiff_t i = 0; i < WHOLE(n); i++) {
         int o = open[i];
         float c = p[i];
         float xl = p[i - sx] - c, xh = p[i + sx] - c;
@@ -29,7 +29,7 @@ ROW void row_image(float *restrict t, const float *p, const float *s, const floa
                    const float *ky, const float *kz, const float *dinv, ptrdiff_t sx, ptrdiff_t sy,
                    int n)
 {
-    for (int i = 0; i < WHOLE(n); i++) {
+    for (ptrdiff_t i = 0; i < WHOLE(n); i++) {
         float c = p[i];
         float v = ((kz[i] * (p[i - 1] - c) + kz[i + 1] * (p[i + 1] - c))
                    + (ky[i] * (p[i - sy] - c) + ky[i + sy] * (p[i + sy] - c))
@@ -42,27 +42,27 @@ ROW void row_image(float *restrict t, const float *p, const float *s, const floa
 /* out = constant + factor * in */
 ROW void row_fill(double *restrict out, double constant, int n)
 {
-    for (int i = 0; i < n; i++)
+    for (ptrdiff_t i = 0; i < n; i++)
         out[i] = constant;
 }
 
 ROW void row_term(double *restrict out, const double *in, double factor, double constant, int n)
 {
-    for (int i = 0; i < n; i++)
+    for (ptrdiff_t i = 0; i < n; i++)
         out[i] = constant + factor * in[i];
 }
 
 ROW void row_term_single(double *restrict out, const float *in, double factor, double constant,
                          int n)
 {
-    for (int i = 0; i < n; i++)
+    for (ptrdiff_t i = 0; i < n; i++)
         out[i] = constant + factor * in[i];
 }
 
 INLINE double square(const double *t, int n)
 {
     double sum[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-    int i = 0;
+    ptrdiff_t i = 0;
     for (; i + 8 <= n; i += 8)
         for (int j = 0; j < 8; j++)
             sum[j] += t[i + j] * t[i + j];
@@ -74,14 +74,14 @@ INLINE double square(const double *t, int n)
 /* p = z + turn p */
 ROW void row_turn(float *restrict p, const float *restrict z, float turn, int n)
 {
-    for (int i = 0; i < n; i++)
+    for (ptrdiff_t i = 0; i < n; i++)
         p[i] = z[i] + turn * p[i];
 }
 
 /* r += length t */
 ROW void row_shorten(float *restrict r, const float *restrict t, float length, int n)
 {
-    for (int i = 0; i < n; i++)
+    for (ptrdiff_t i = 0; i < n; i++)
         r[i] += length * t[i];
 }
 
@@ -89,7 +89,7 @@ ROW void row_shorten(float *restrict r, const float *restrict t, float length, i
 ROW void row_squares(const float *a, const float *b, double *sums, int n)
 {
     double first[8] = {0}, second[8] = {0}, change[8] = {0};
-    for (int i = 0; i < n; i++) {
+    for (ptrdiff_t i = 0; i < n; i++) {
         double x = a[i], y = b[i];
         first[i & 7] += x * x;
         second[i & 7] += y * y;
@@ -107,14 +107,14 @@ ROW double row_supply(double *restrict t, float *restrict free, const double *ga
                       const row_byte *state, int n)
 {
     widen(free, state, n);
-    for (int i = 0; i < n; i++)
+    for (ptrdiff_t i = 0; i < n; i++)
         t[i] = free[i] == 1 ? gain[i] : 0.0;
     return square(t, n);
 }
 
 ROW void row_add(double *restrict sum, const double *more, int n)
 {
-    for (int i = 0; i < n; i++)
+    for (ptrdiff_t i = 0; i < n; i++)
         sum[i] += more[i];
 }
 
@@ -136,7 +136,7 @@ ROW void row_add(double *restrict sum, const double *more, int n)
     b[i] = (float)t[i];
 
 #define REACT(FLUX, OPEN)                                                                          \
-    for (int i = 0; i < WHOLE(n); i++) {                                                           \
+    for (ptrdiff_t i = 0; i < WHOLE(n); i++) {                                                           \
         BALANCE(FLUX)                                                                              \
         float slope = (float)(plain[i] + u[i] * km * w * w);                                       \
         float open = OPEN + slope;                                                                 \
@@ -174,7 +174,7 @@ ROW double row_check_unit(double *restrict t, float *restrict free, float *restr
 {
     widen(free, state, n);
     count(full, links, n);
-    for (int i = 0; i < WHOLE(n); i++) {
+    for (ptrdiff_t i = 0; i < WHOLE(n); i++) {
         BALANCE(UNIT_FLUX)
     }
     return square(t, n);
@@ -186,7 +186,7 @@ ROW double row_check(double *restrict t, float *restrict free, const double *c, 
                      ptrdiff_t sx, ptrdiff_t sy, int n)
 {
     widen(free, state, n);
-    for (int i = 0; i < WHOLE(n); i++) {
+    for (ptrdiff_t i = 0; i < WHOLE(n); i++) {
         BALANCE(FLUX)
     }
     return square(t, n);
@@ -199,15 +199,15 @@ ROW void row_update(double *restrict c, const float *restrict x, double length, 
                     int *top, int *low, int n)
 {
     int big = *most, high = *top, least = *low;
-    for (int i = 0; i < n; i++)
+    for (ptrdiff_t i = 0; i < n; i++)
         c[i] += length * x[i];
-    for (int i = 0; i < WHOLE(n); i++) {
+    for (ptrdiff_t i = 0; i < WHOLE(n); i++) {
         int size;
         memcpy(&size, x + i, 4);
         size &= 0x7fffffff;
         big = size > big ? size : big;
     }
-    for (int i = 0; i < n; i++) {
+    for (ptrdiff_t i = 0; i < n; i++) {
         float v = (float)c[i];
         int size;
         memcpy(&size, &v, 4);
@@ -221,7 +221,7 @@ ROW void row_update(double *restrict c, const float *restrict x, double length, 
 
 ROW void row_clip(double *restrict c, int n)
 {
-    for (int i = 0; i < n; i++)
+    for (ptrdiff_t i = 0; i < n; i++)
         c[i] = c[i] < 0 ? 0.0 : c[i];
 }
 
@@ -231,7 +231,7 @@ ROW int row_top(const double *in, const row_byte *state, float *top, int n)
 {
     int bad = 0, high;
     memcpy(&high, top, 4);
-    for (int i = 0; i < n; i++) {
+    for (ptrdiff_t i = 0; i < n; i++) {
         double v = state[i] ? in[i] : 0.0;
         float f = (float)v;
         int size;
@@ -247,7 +247,7 @@ ROW int row_top_single(const float *in, const row_byte *state, float *top, int n
 {
     int bad = 0, high;
     memcpy(&high, top, 4);
-    for (int i = 0; i < n; i++) {
+    for (ptrdiff_t i = 0; i < n; i++) {
         float f = state[i] ? in[i] : 0.0f;
         int size;
         bad += !((f >= 0) & (f < 3e38f));
@@ -262,14 +262,14 @@ ROW int row_top_single(const float *in, const row_byte *state, float *top, int n
 ROW void row_load(double *restrict out, const double *in, double scale, const row_byte *state,
                   int n)
 {
-    for (int i = 0; i < n; i++)
+    for (ptrdiff_t i = 0; i < n; i++)
         out[i] = state[i] ? scale * in[i] : 0.0;
 }
 
 ROW void row_load_single(double *restrict out, const float *in, double scale,
                          const row_byte *state, int n)
 {
-    for (int i = 0; i < n; i++)
+    for (ptrdiff_t i = 0; i < n; i++)
         out[i] = state[i] ? scale * in[i] : 0.0;
 }
 
@@ -277,7 +277,7 @@ ROW void row_load_single(double *restrict out, const float *in, double scale,
 ROW void row_store(double *restrict out, const double *c, double scale, const row_byte *state,
                    int n)
 {
-    for (int i = 0; i < n; i++) {
+    for (ptrdiff_t i = 0; i < n; i++) {
         double v = scale * c[i];
         v = v > 0 ? v : 0.0;
         out[i] = state[i] ? v : out[i];
@@ -287,7 +287,7 @@ ROW void row_store(double *restrict out, const double *c, double scale, const ro
 ROW void row_store_single(float *restrict out, const double *c, double scale,
                           const row_byte *state, int n)
 {
-    for (int i = 0; i < n; i++) {
+    for (ptrdiff_t i = 0; i < n; i++) {
         double v = scale * c[i];
         v = v > 0 ? v : 0.0;
         out[i] = state[i] ? (float)v : out[i];

@@ -22,6 +22,9 @@
 
 typedef unsigned char row_byte;
 
+/* Counters are as wide as addresses: Python's flags let narrower ones wrap (-fwrapv), and a loop over
+   what may wrap is not vectorised. */
+
 /* A loop may run on to a whole number of vectors: a scalar remainder would take a third of the time
    of a row of 100. What it reads and writes behind a row of at least LANES are its ghost, the next
    row's, and the beginning of the next row, which always exist; ghosts are set once a plane is
@@ -35,11 +38,11 @@ typedef unsigned char row_byte;
 #define BYTE_LANES 64
 #define BYTES(OUT, VALUE)                                                                          \
     if (n < LANES)                                                                                 \
-        for (int i = 0; i < n; i++)                                                                \
+        for (ptrdiff_t i = 0; i < n; i++)                                                                \
             OUT[i] = VALUE;                                                                        \
     else                                                                                           \
-        for (int a = 0; a < n; a += BYTE_LANES)                                                    \
-            for (int i = a; i < a + BYTE_LANES; i++)                                               \
+        for (ptrdiff_t a = 0; a < n; a += BYTE_LANES)                                                    \
+            for (ptrdiff_t i = a; i < a + BYTE_LANES; i++)                                               \
                 OUT[i] = VALUE;
 
 INLINE void widen(float *restrict out, const row_byte *in, int n)
@@ -68,7 +71,7 @@ INLINE void gate(float *restrict out, const row_byte *part, int n)
 INLINE double total(const double *t, int n)
 {
     double sum[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-    int i = 0;
+    ptrdiff_t i = 0;
     for (; i + 8 <= n; i += 8)
         for (int j = 0; j < 8; j++)
             sum[j] += t[i + j];

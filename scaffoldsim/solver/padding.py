@@ -1,7 +1,7 @@
 """Arrays with a layer of ghosts, laid out for vectors.
 
 Rows along z begin a *pitch* apart: room for the row, its two ghosts and, where a row is as long as
-a vector, slack up to a whole number of vectors. The first interior value of an array stands on a
+a vector, slack up to a whole number of vectors or of halves. The first interior value of an array stands on a
 cache line, so that of every row does. Were it anywhere, each load of a whole vector would touch two
 lines, which takes twice as long. Slack is zero.
 """
@@ -18,11 +18,16 @@ Axes = tuple[bool, bool, bool]
 
 LINE = 64  # bytes of a cache line, and of the widest vector
 LANES = 16  # single-precision values in one; `_rows.h` has it too
+SLACK = 1 / 8  # of a row, at most
 
 
 def pitch(n: int) -> int:
     """From one row of n values to the next."""
-    return n + 2 if n < LANES else (n + 1) // LANES * LANES + LANES
+    if n < LANES:
+        return n + 2
+    whole = -(-(n + 2) // LANES) * LANES
+    # Where that is much slack, half a vector: every other row begins amid a line.
+    return whole if whole - n - 2 <= SLACK * whole else -(-2 * (n + 2) // LANES) * LANES // 2
 
 
 def padded_shape(shape: Shape) -> Shape:
