@@ -43,9 +43,9 @@ def core_of(shape: Shape) -> tuple[slice, slice, slice]:
 
 
 def aligned(shape: int | tuple[int, ...], dtype: DTypeLike, *, first: int = 1) -> NDArray[Any]:
-    """Zeros, with the flat index `first` on a cache line."""
+    """Zeros, with the flat index `first` on a cache line; one more may be read behind the last."""
     size, item = int(np.prod(shape)), np.dtype(dtype).itemsize
-    room = np.zeros(size * item + LINE, np.uint8)
+    room = np.zeros(size * item + 2 * LINE, np.uint8)
     begin = -(room.ctypes.data + first * item) % LINE
     return room[begin : begin + size * item].view(dtype).reshape(shape)
 
