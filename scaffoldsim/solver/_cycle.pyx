@@ -14,7 +14,7 @@ plane behind the one before it, in rings of three planes a step. A thread has a 
 does the few steps beyond its ends that it needs itself.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, prange, threadid
 from libc.string cimport memcpy, memset
 
 cdef enum:
@@ -279,10 +279,13 @@ cdef void ascend(const Grid* g, const Scratch* scratch, double* product) noexcep
     """
     cdef int slabs = slabs_of(g, g.nx), slab
     prolong_loose(g)
-    for slab in prange(slabs, num_threads=slabs, schedule="static"):
-        keep_halo(g, scratch, 1 + g.nx * slab // slabs, g.nx * (slab + 1) // slabs, slab)
-    for slab in prange(slabs, num_threads=slabs, schedule="static"):
-        ascend_slab(g, scratch, 1 + g.nx * slab // slabs, g.nx * (slab + 1) // slabs, slab, product)
+    # One region, so that threads are woken once; they meet where the first loop ends.
+    with parallel(num_threads=slabs):
+        for slab in prange(slabs, schedule="static"):
+            keep_halo(g, scratch, 1 + g.nx * slab // slabs, g.nx * (slab + 1) // slabs, slab)
+        for slab in prange(slabs, schedule="static"):
+            ascend_slab(g, scratch, 1 + g.nx * slab // slabs, g.nx * (slab + 1) // slabs, slab,
+                        product)
     wrap_ends(g, g.x)
 
 

@@ -1,9 +1,10 @@
 """Arrays with a layer of ghosts, laid out for vectors.
 
 Rows along z begin a *pitch* apart: room for the row, its two ghosts and, where a row is as long as
-a vector, slack up to a whole number of vectors or of halves. The first interior value of an array stands on a
-cache line, so that of every row does. Were it anywhere, each load of a whole vector would touch two
-lines, which takes twice as long. Slack is zero.
+a vector, slack up to a whole number of vectors or of halves. The first interior value of an array
+stands on a cache line, so that of every row, or of every other one, does. Were it anywhere, each
+load of a whole vector would touch two lines, which takes twice as long. Slack is zero, or what a
+kernel made of zeros and ghosts.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from scaffoldsim.solver import _diffusion
 from scaffoldsim.solver.diffusion import advance, steady_state
 from scaffoldsim.solver.multigrid import Multigrid, smoother
-from scaffoldsim.solver.padding import LINE, pad
+from scaffoldsim.solver.padding import LANES, LINE, SLACK, core_of, pad
 from tests.solver.reference import D, H
 
 UNITS = {"voxel": H, "diffusivity": D}
@@ -167,6 +167,38 @@ def test_mass_balance_of_a_step(box, decay, dt):
     inside = pore > 0
     kept = np.sum(found[inside]) * (1 + decay * dt)
     assert kept == pytest.approx(np.sum(before[inside]), rel=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 25, 50, 100, 128])
+def test_rows_begin_on_cache_lines(n):
+    """The first interior value does, and rows are whole vectors or halves apart; slack is zero."""
+    values = np.ones((2, 3, n), np.float32)
+    for dtype in (np.uint8, np.float32, np.float64):
+        out = pad(values.astype(dtype), (True, False, True))
+        core, step = out[core_of(values.shape)], out.strides[1] // out.itemsize
+        assert core.shape == values.shape
+        assert (core == 1).all()
+        assert (out.ctypes.data + out.itemsize) % LINE == 0
+        assert n < LANES or step % (LANES // 2) == 0
+        assert step - n - 2 <= SLACK * step
+        assert (out[1, 1, 1 : n + 2] == 1).all()
+        assert out.sum() == out[:, 1:-1, : n + 2].size
+    grid = Multigrid(np.ones((3, 4, n), bool), (True, True, False), threads=1)
+    for level in grid.levels:
+        for array in (level.mask, level.part, *level.k, level.x, level.b, level.s, level.dinv):
+            assert (array.ctypes.data + array.itemsize) % LINE == 0
+
+
+def test_links_tell_where_they_lead():
+    """A byte counts the links of a voxel and marks those to lower x, y and z; ghosts repeat it."""
+    pore = np.ones((3, 3, 3), bool)
+    pore[0, 1, 1] = False
+    links = Multigrid(pore, (False, True, False), threads=1).levels[0].links
+    assert links[2, 2, 2] == 5 + 16 + 32
+    assert links[1, 1, 1] == 3 + 16
+    assert links[3, 3, 3] == 4 + 8 + 16 + 32
+    assert links[1, 2, 2] == 0
+    np.testing.assert_array_equal(links[:, 4], links[:, 1])
 
 
 def test_top_is_found_in_the_pore_alone():
