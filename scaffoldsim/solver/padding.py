@@ -19,7 +19,7 @@ Axes = tuple[bool, bool, bool]
 
 LINE = 64  # bytes of a cache line, and of the widest vector
 LANES = 16  # single-precision values in one; `_rows.h` has it too
-SLACK = 1 / 8  # of a row, at most
+SLACK = 1 / 8  # of a row, or less than half a vector
 
 
 def pitch(n: int) -> int:
