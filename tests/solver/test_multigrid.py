@@ -195,7 +195,7 @@ def test_links_tell_where_they_lead():
     pore[0, 1, 1] = False
     links = Multigrid(pore, (False, True, False), threads=1).levels[0].links
     assert links[2, 2, 2] == 5 + 16 + 32
-    assert links[1, 1, 1] == 3 + 16
+    assert links[1, 1, 1] == 4 + 16
     assert links[3, 3, 3] == 4 + 8 + 16 + 32
     assert links[1, 2, 2] == 0
     np.testing.assert_array_equal(links[:, 4], links[:, 1])
