@@ -19,7 +19,7 @@ class Domain:
     """The pore of a voxel image, shared by all species that diffuse in it.
 
     Nothing of a solve is kept here: working arrays are overwritten by the next one. They take
-    about 35 B per voxel, whatever the number of species (47 B where the diffusivity varies).
+    about 41 B per voxel, whatever the number of species (52 B where the diffusivity varies).
 
     Parameters
     ----------
