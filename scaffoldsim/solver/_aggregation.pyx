@@ -9,16 +9,20 @@ repeats the opposite layer, any other ghost reads as solid. `scaffoldsim.solver.
 from cython.parallel cimport prange
 from libc.string cimport memset
 
+cdef extern from "_rows.h":
+    enum: LINK_X, LINK_Y, LINK_Z
+
 cdef enum:
     NOTHING = 0      # no row here
     MAIN = 1         # belongs to the row that its block has on the next grid
     ENDS = 255       # has no link: nothing is left to exchange with
 
 
-def count_links(const unsigned char[:, :, ::1] mask, const unsigned char[:, ::1] dirty,
-                unsigned char[:, :, ::1] links, int threads):
-    """Pore neighbours of every pore voxel, in the columns of blocks that are `dirty`."""
-    cdef int nx = mask.shape[0] - 2, ny = mask.shape[1] - 2, nz = mask.shape[2] - 2, x, y, z
+def count_links(const unsigned char[:, :, ::1] mask, tuple shape,
+                const unsigned char[:, ::1] dirty, unsigned char[:, :, ::1] links, int threads):
+    """The links of every pore voxel as `_rows.h` has them, in the columns of blocks that are `dirty`.
+    """
+    cdef int nx = shape[0], ny = shape[1], nz = shape[2], x, y, z
     with nogil:
         for x in prange(1, nx + 1, num_threads=threads, schedule="static"):
             for y in range(1, ny + 1):
@@ -26,18 +30,19 @@ def count_links(const unsigned char[:, :, ::1] mask, const unsigned char[:, ::1]
                     continue
                 for z in range(1, nz + 1):
                     links[x, y, z] = mask[x, y, z] * (
-                        mask[x - 1, y, z] + mask[x + 1, y, z] + mask[x, y - 1, z]
-                        + mask[x, y + 1, z] + mask[x, y, z - 1] + mask[x, y, z + 1])
+                        (1 + LINK_X) * mask[x - 1, y, z] + mask[x + 1, y, z]
+                        + (1 + LINK_Y) * mask[x, y - 1, z] + mask[x, y + 1, z]
+                        + (1 + LINK_Z) * mask[x, y, z - 1] + mask[x, y, z + 1])
 
 
 cdef inline float harmonic(double a, double b) noexcept nogil:
     return <float>(2 * a * (b / (a + b))) if a > 0 and b > 0 else 0
 
 
-def conductances(const double[:, :, ::1] pore, list k, int threads):
+def conductances(const double[:, :, ::1] pore, list k, tuple shape, int threads):
     """Harmonic conductance of the lower face of every voxel, and of the last upper ones."""
     cdef float[:, :, ::1] kx = k[0], ky = k[1], kz = k[2]
-    cdef int nx = pore.shape[0] - 2, ny = pore.shape[1] - 2, nz = pore.shape[2] - 2, x, y, z
+    cdef int nx = shape[0], ny = shape[1], nz = shape[2], x, y, z
     with nogil:
         for x in prange(1, nx + 2, num_threads=threads, schedule="static"):
             for y in range(1, ny + 2):
@@ -106,6 +111,7 @@ def label_blocks(const unsigned char[:, :, ::1] mask, const unsigned char[:, :, 
     cdef int ring = ((1 if periodic[0] and nx == 2 else 0) | (2 if periodic[1] and ny == 2 else 0)
                      | (4 if periodic[2] and nz == 2 else 0))
     cdef int x, y
+    cdef Py_ssize_t pitch = mask.shape[2]
     cdef bint unit = len(k) == 0
     cdef const float* ks[3]
     cdef const float[:, :, ::1] view
@@ -121,14 +127,14 @@ def label_blocks(const unsigned char[:, :, ::1] mask, const unsigned char[:, :, 
         for x in prange(bx, num_threads=threads, schedule="static"):
             for y in range((ny + 1) // 2):
                 if dirty[x, y]:
-                    label_row(&mask[0, 0, 0], links_, ks, loose_, unit, nx, ny, nz, ring,
-                              x, y, strength, &part[0, 0, 0])
+                    label_row(&mask[0, 0, 0], links_, ks, loose_, unit, nx, ny, nz, pitch,
+                              ring, x, y, strength, &part[0, 0, 0])
 
 
 cdef void label_row(const unsigned char* mask, const unsigned char* links, const float** k,
-                    const unsigned char* loose, bint unit, int nx, int ny, int nz, int ring,
-                    int bx, int by, float strength, unsigned char* part) noexcept nogil:
-    cdef Py_ssize_t sy = nz + 2, sx = (nz + 2) * (ny + 2), at, low, base
+                    const unsigned char* loose, bint unit, int nx, int ny, int nz,
+                    Py_ssize_t sy, int ring, int bx, int by, float strength, unsigned char* part) noexcept nogil:
+    cdef Py_ssize_t sx = sy * (ny + 2), at, low, base
     cdef Py_ssize_t step[3]
     cdef float weight
     cdef int bz, i, axis, x, y, z, cut
@@ -208,6 +214,7 @@ def join_blocks(list k, const unsigned char[:, :, ::1] part, tuple shape, tuple 
     cdef const float[:, :, ::1] view
     cdef float[:, :, ::1] coarse
     cdef int skip
+    cdef Py_ssize_t pitch = part.shape[2]
     for axis in range(3):
         ks[axis] = NULL
         if len(k):
@@ -226,17 +233,18 @@ def join_blocks(list k, const unsigned char[:, :, ::1] part, tuple shape, tuple 
                             coarse[x + 1, y + 1, z + 1] = 0
                         else:
                             coarse[x + 1, y + 1, z + 1] = face(
-                                ks, &part[0, 0, 0], axis, nx, ny, nz, x, y, z)
+                                ks, &part[0, 0, 0], axis, nx, ny, nz, pitch, x, y, z)
     with nogil:
         for x in prange(bx, num_threads=threads, schedule="static"):
             for y in range(by):
                 if dirty[x, y]:
-                    find_rows(&part[0, 0, 0], nx, ny, nz, x, y, &mask[x + 1, y + 1, 1])
+                    find_rows(&part[0, 0, 0], nx, ny, nz, pitch, x, y,
+                              &mask[x + 1, y + 1, 1])
 
 
-cdef void find_rows(const unsigned char* part, int nx, int ny, int nz, int bx, int by,
-                    unsigned char* mask) noexcept nogil:
-    cdef Py_ssize_t sy = nz + 2, sx = (nz + 2) * (ny + 2)
+cdef void find_rows(const unsigned char* part, int nx, int ny, int nz, Py_ssize_t sy, int bx,
+                    int by, unsigned char* mask) noexcept nogil:
+    cdef Py_ssize_t sx = sy * (ny + 2)
     cdef int x, y, z
     memset(mask, 0, (nz + 1) // 2)
     for x in range(2 * bx + 1, min(2 * bx + 2, nx) + 1):
@@ -247,8 +255,8 @@ cdef void find_rows(const unsigned char* part, int nx, int ny, int nz, int bx, i
 
 
 cdef inline float face(const float** k, const unsigned char* part, int axis, int nx, int ny,
-                       int nz, int bx, int by, int bz) noexcept nogil:
-    cdef Py_ssize_t sy = nz + 2, sx = (nz + 2) * (ny + 2), step, at
+                       int nz, Py_ssize_t sy, int bx, int by, int bz) noexcept nogil:
+    cdef Py_ssize_t sx = sy * (ny + 2), step, at
     cdef Py_ssize_t base = (2 * bx + 1) * sx + (2 * by + 1) * sy + 2 * bz + 1
     cdef float sum_ = 0
     cdef int i, j

@@ -3,6 +3,9 @@
 from libc.string cimport memcpy, memset
 
 cdef extern from "_rows.h" nogil:
+    enum: BYTE_LANES, LINKS
+
+cdef extern from "_cycle_rows.h" nogil:
     void plane_step_unit(float*, const float*, const float*, const float*, const float*,
                          const float*, float, Py_ssize_t, int, int)
     void plane_step(float*, const float*, const float*, const float*, const float*, const float*,

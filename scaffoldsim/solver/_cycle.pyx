@@ -14,7 +14,7 @@ plane behind the one before it, in rings of three planes a step. A thread has a 
 does the few steps beyond its ends that it needs itself.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, prange, threadid
 from libc.string cimport memcpy, memset
 
 cdef enum:
@@ -47,7 +47,7 @@ cdef inline float conductance(const Grid* g, Py_ssize_t i, Py_ssize_t q) noexcep
     cdef int p
     if i < g.n:
         if g.unit:
-            v = g.links[i]
+            v = g.links[i] & LINKS
         else:
             v = ((g.k[2][i] + g.k[2][i + 1]) + (g.k[1][i] + g.k[1][i + g.sy])
                  + (g.k[0][i] + g.k[0][i + g.sx]))
@@ -67,7 +67,7 @@ cdef inline float defect_at(const Grid* g, Py_ssize_t i, Py_ssize_t q) noexcept 
     if i < g.n:
         if g.unit:
             v = (((x[i - 1] + x[i + 1]) + (x[i - g.sy] + x[i + g.sy])
-                  + (x[i - g.sx] + x[i + g.sx])) - g.links[i] * c)
+                  + (x[i - g.sx] + x[i + g.sx])) - (g.links[i] & LINKS) * c)
         else:
             v = ((g.k[2][i] * (x[i - 1] - c) + g.k[2][i + 1] * (x[i + 1] - c))
                  + (g.k[1][i] * (x[i - g.sy] - c) + g.k[1][i + g.sy] * (x[i + g.sy] - c))
@@ -279,10 +279,13 @@ cdef void ascend(const Grid* g, const Scratch* scratch, double* product) noexcep
     """
     cdef int slabs = slabs_of(g, g.nx), slab
     prolong_loose(g)
-    for slab in prange(slabs, num_threads=slabs, schedule="static"):
-        keep_halo(g, scratch, 1 + g.nx * slab // slabs, g.nx * (slab + 1) // slabs, slab)
-    for slab in prange(slabs, num_threads=slabs, schedule="static"):
-        ascend_slab(g, scratch, 1 + g.nx * slab // slabs, g.nx * (slab + 1) // slabs, slab, product)
+    # One region, so that threads are woken once; they meet where the first loop ends.
+    with parallel(num_threads=slabs):
+        for slab in prange(slabs, schedule="static"):
+            keep_halo(g, scratch, 1 + g.nx * slab // slabs, g.nx * (slab + 1) // slabs, slab)
+        for slab in prange(slabs, schedule="static"):
+            ascend_slab(g, scratch, 1 + g.nx * slab // slabs, g.nx * (slab + 1) // slabs, slab,
+                        product)
     wrap_ends(g, g.x)
 
 

@@ -1,6 +1,6 @@
 """Declarations of `_diffusion.pyx`: its row kernels in C, and a term of the equation."""
 
-cdef extern from "_rows.h" nogil:
+cdef extern from "_equation_rows.h" nogil:
     void row_fill(double*, double, int)
     void row_term(double*, const double*, double, double, int)
     void row_term_single(double*, const float*, double, double, int)
@@ -21,12 +21,11 @@ cdef extern from "_rows.h" nogil:
                      const double*, const unsigned char*, const float*, const float*,
                      const float*, float*, Py_ssize_t, Py_ssize_t, int)
     void row_turn(float*, const float*, float, int)
-    void row_image_unit(double*, float*, const float*, const float*, const unsigned char*,
+    void row_image_unit(float*, int*, const float*, const float*, const unsigned char*,
                         const float*, Py_ssize_t, Py_ssize_t, int)
-    void row_image(double*, const float*, const float*, const float*, const float*, const float*,
+    void row_image(float*, const float*, const float*, const float*, const float*, const float*,
                    const float*, Py_ssize_t, Py_ssize_t, int)
-    double row_product(const float*, double*, int)
-    void row_shorten(float*, const double*, double, int)
+    void row_shorten(float*, const float*, float, int)
     void row_update(double*, const float*, double, int*, int*, int*, int)
     void row_clip(double*, int)
     int row_top(const double*, const unsigned char*, float*, int)

@@ -10,12 +10,14 @@ import numpy as np
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
 
+from scaffoldsim.solver.padding import LANES, aligned, pitch
+
 from scaffoldsim.solver._cycle cimport (
-    DEGREE, LEVELS, SERIAL, Grid, Scratch, descend, real, restrict_slope, row_dot, seal, visit, wrap_all, wrap_ends,
+    BYTE_LANES, DEGREE, LEVELS, SERIAL, Grid, Scratch, descend, real, restrict_slope, row_dot, seal, visit, wrap_all, wrap_ends,
 )
 
 cdef enum:
-    ROWS = 7         # of double scratch per thread
+    ROWS = 5         # of double scratch per thread
 
 
 # ------------------------------------------------------------------------------------ the equation
@@ -86,10 +88,11 @@ cdef double react_plane(const Grid* g, const double* field, const unsigned char*
     cdef int n = g.nz, y
     cdef Py_ssize_t o, at
     cdef double* t = scratch
-    cdef float* free = <float*>(scratch + 2 * width)   # t may run on to a whole number of vectors
-    cdef double* plain = scratch + 4 * width
-    cdef double* gain = scratch + 5 * width
-    cdef double* row = scratch + 6 * width
+    cdef float* free = <float*>(scratch + width)
+    cdef float* full = free + width
+    cdef double* plain = scratch + 2 * width
+    cdef double* gain = scratch + 3 * width
+    cdef double* row = scratch + 4 * width
     cdef const double* u
     cdef double total = 0
     cdef bint stale = True, spoiled = True
@@ -116,11 +119,11 @@ cdef double react_plane(const Grid* g, const double* field, const unsigned char*
             spoiled = False
         u = evaluate(&terms[0], at, row, n)
         if g.unit and slopes:
-            total += row_react_unit(t, free, free + 2 * width, field + o, u, km, plain, gain,
+            total += row_react_unit(t, free, full, field + o, u, km, plain, gain,
                                     state + o, g.links + o, g.b + o, g.s + o, g.dinv + o, g.sx,
                                     g.sy, n)
         elif g.unit:
-            total += row_check_unit(t, free, free + 2 * width, field + o, u, km, plain, gain,
+            total += row_check_unit(t, free, full, field + o, u, km, plain, gain,
                                     state + o, g.links + o, g.b + o, g.sx, g.sy, n)
         elif slopes:
             total += row_react(t, free, field + o, u, km, plain, gain, state + o, g.k[0] + o,
@@ -145,11 +148,11 @@ cdef double divide_plane(const Grid* g, int x) noexcept nogil:
     return total
 
 
-cdef inline void image_row(const Grid* g, const float* p, double* row, int width,
+cdef inline void image_row(const Grid* g, const float* p, float* row, int width,
                            Py_ssize_t o) noexcept nogil:
     """-A p on the row at offset o, where c is free."""
     if g.unit:
-        row_image_unit(row, <float*>(row + 2 * width), p + o, g.s + o, g.links + o, g.dinv + o, g.sx,
+        row_image_unit(row, <int*>(row + width), p + o, g.s + o, g.links + o, g.dinv + o, g.sx,
                        g.sy, g.nz)
     else:
         row_image(row, p + o, g.s + o, g.k[0] + o, g.k[1] + o, g.k[2] + o, g.dinv + o, g.sx, g.sy,
@@ -165,7 +168,7 @@ cdef void turn_plane(const Grid* g, float* p, float share, int x) noexcept nogil
     seal(g, p + x * g.sx)
 
 
-cdef double apply_plane(const Grid* g, const float* p, double* row, int width,
+cdef double apply_plane(const Grid* g, const float* p, float* row, int width,
                         int x) noexcept nogil:
     """The sum of -p A p over a plane."""
     cdef double total = 0
@@ -174,12 +177,12 @@ cdef double apply_plane(const Grid* g, const float* p, double* row, int width,
     for y in range(1, g.ny + 1):
         o = x * g.sx + y * g.sy + 1
         image_row(g, p, row, width, o)
-        total += row_product(p + o, row, g.nz)
+        total += row_dot(p + o, row, g.nz)
     return total
 
 
 cdef double correct_plane(const Grid* g, double* c, const float* p, double length,
-                          double* row, int width, int* bits, int x) noexcept nogil:
+                          float* row, int width, int* bits, int x) noexcept nogil:
     """The image of p is made once more: cheaper than keeping it."""
     cdef double total = 0
     cdef int y
@@ -187,7 +190,7 @@ cdef double correct_plane(const Grid* g, double* c, const float* p, double lengt
     for y in range(1, g.ny + 1):
         o = x * g.sx + y * g.sy + 1
         image_row(g, p, row, width, o)
-        row_shorten(g.b + o, row, length, g.nz)
+        row_shorten(g.b + o, row, <float>length, g.nz)
         total += row_dot(g.b + o, g.b + o, g.nz)
         row_update(c + o, p + o, length, bits, bits + 1, bits + 2, g.nz)
     seal(g, c + x * g.sx)
@@ -222,21 +225,22 @@ cdef class Kernel:
         nx, ny, nz = shape
         self.depth = 0
         self.kept = []
-        self.width = nz + 2
+        # Bytes are widened a whole vector of them at a time.
+        self.width = nz + 2 if nz < LANES else -(-pitch(nz) // BYTE_LANES) * BYTE_LANES
         self.part, self.other = np.zeros(nx + 2), np.zeros(nx + 2)
         self.bits = np.zeros((nx + 2, 3), np.int32)
         # A gap between the rows of two threads keeps them out of each other's cache lines.
-        self.rows = np.zeros((threads, ROWS * self.width + 32))
-        self.scratch = np.zeros((threads, 2 * self.width + 32), np.float32)
+        self.rows = aligned((threads, ROWS * self.width + 32), np.float64, first=0)
+        self.scratch = aligned((threads, 2 * self.width + 32), np.float32, first=0)
         # Rings of DEGREE - 1 steps, a plane of zeros, DEGREE planes beyond either end of a slab.
         count = 3 * (DEGREE - 1) + 1 + 2 * DEGREE
-        self.planes = np.zeros((threads, count * (ny + 2) * (nz + 2) + 32), np.float32)
+        self.planes = aligned((threads, count * (ny + 2) * pitch(nz) + 32), np.float32)
         for j in range(DEGREE):
             self.weight[j] = weights[j]
         self.room.rows, self.room.width = &self.scratch[0, 0], self.width
         self.room.planes, self.room.size = &self.planes[0, 0], self.planes.shape[1]
         self.room.weight = self.weight
-        self.direction = np.zeros((nx + 2) * (ny + 2) * (nz + 2), np.float32)
+        self.direction = aligned((nx + 2) * (ny + 2) * pitch(nz), np.float32)
         self.p = floats(self.direction)
 
     def clear(self):
@@ -254,7 +258,7 @@ cdef class Kernel:
         cdef int axis
         g.nx, g.ny, g.nz = level.shape
         g.px, g.py, g.pz = level.periodic
-        g.sy = g.nz + 2
+        g.sy = level.padded[2]
         g.sx = g.sy * (g.ny + 2)
         g.n = g.sx * (g.nx + 2)
         g.threads = threads if g.nx * g.ny * g.nz > SERIAL else 1
@@ -381,7 +385,8 @@ cdef class Kernel:
         cdef int x
         with nogil:
             for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
-                self.part[x] = apply_plane(g, self.p, &self.rows[threadid(), 0], self.width, x)
+                self.part[x] = apply_plane(g, self.p, <float*>&self.rows[threadid(), 0],
+                                           self.width, x)
         return -self._total()
 
     def correct(self, double[:, :, ::1] c, double length):
@@ -397,7 +402,7 @@ cdef class Kernel:
             for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
                 self.bits[x, 0] = self.bits[x, 1] = self.bits[x, 2] = 0
                 self.part[x] = correct_plane(g, field, self.p, length,
-                                             &self.rows[threadid(), 0], self.width,
+                                             <float*>&self.rows[threadid(), 0], self.width,
                                              &self.bits[x, 0], x)
             wrap_ends(g, field)
         most, top, _ = np.max(self.bits, axis=0).view(np.float32).tolist()
@@ -410,7 +415,7 @@ cdef class Kernel:
         with nogil:
             for x in prange(g.nx + 2, num_threads=g.threads, schedule="static"):
                 for y in range(g.ny + 2):
-                    row_clip(&c[x, y, 0], g.nz + 2)
+                    row_clip(&c[x, y, 0], <int>g.sy)
 
 
 def field_top(const real[:, :, ::1] field, const unsigned char[:, :, ::1] state,

@@ -14,7 +14,8 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from scaffoldsim.solver import _aggregation
-from scaffoldsim.solver.levels import LISTED, MAIN, Array, Int, Level, Shape, find, spread, wrap
+from scaffoldsim.solver.levels import LISTED, MAIN, Array, Int, Level, find, halved, spread
+from scaffoldsim.solver.padding import Shape, aligned, padded_shape, wrap
 
 Columns = NDArray[np.bool_]
 
@@ -26,11 +27,11 @@ STRENGTH = 0.01
 
 def next_level(fine: Level) -> Level:
     """An empty level of half the size."""
-    nx, ny, nz = ((n + 1) // 2 for n in fine.shape)
-    px, py, pz = (w and n > 1 for w, n in zip(fine.periodic, (nx, ny, nz), strict=True))
-    wide = (nx + 2, ny + 2, nz + 2)
-    k = [np.zeros(wide, np.float32) for _ in range(3)]
-    return Level((nx, ny, nz), (px, py, pz), np.zeros(wide, np.uint8), k)
+    shape = halved(fine.shape)
+    px, py, pz = (w and n > 1 for w, n in zip(fine.periodic, shape, strict=True))
+    wide = padded_shape(shape)
+    k = [aligned(wide, np.float32) for _ in range(3)]
+    return Level(shape, (px, py, pz), aligned(wide, np.uint8), k)
 
 
 def coarsen(fine: Level, coarse: Level, dirty: Columns, threads: int) -> Columns:
@@ -61,7 +62,7 @@ def coarsen(fine: Level, coarse: Level, dirty: Columns, threads: int) -> Columns
     x, y, _ = fine.place(pieces.member)
     fine.listed[(x - 1) >> 1, (y - 1) >> 1] = True
     changed = spread(dirty | before | fine.listed, coarse.periodic)
-    wrap(fine.part, fine.periodic)
+    wrap(fine.part, fine.shape, fine.periodic)
     _aggregation.join_blocks(
         fine.k,
         fine.part,
@@ -75,7 +76,7 @@ def coarsen(fine: Level, coarse: Level, dirty: Columns, threads: int) -> Columns
     coarse.extend(pieces.site)
     pieces.link(coarse)
     for conductance in coarse.k:
-        wrap(conductance, coarse.periodic)
+        wrap(conductance, coarse.shape, coarse.periodic)
     return changed
 
 

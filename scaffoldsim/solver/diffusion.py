@@ -35,6 +35,7 @@ from scaffoldsim.solver.domain import Domain
 from scaffoldsim.solver.inputs import positive
 from scaffoldsim.solver.newton import ConvergenceError, Equation, Term
 from scaffoldsim.solver.outlets import Outlets
+from scaffoldsim.solver.padding import aligned
 from scaffoldsim.solver.pockets import Pockets
 
 __all__ = ["ConvergenceError", "Diffusion", "Domain", "Solution", "advance", "steady_state"]
@@ -208,7 +209,7 @@ class Diffusion:
             """The starting iterate, or nothing, where c is free."""
             domain.load(0.0 if empty else level if start is None else start, scale)
             for at, value in pinned:
-                domain.newton.c[1:-1, 1:-1, 1:-1][at] = value
+                domain.newton.c[self._newton.grid.core][at] = value
             domain.wrap()
 
         reference = None
@@ -268,9 +269,10 @@ class Diffusion:
         mask = self._newton.grid.mask
         if not pinned:
             return mask
-        state = mask.copy()
+        state = aligned(mask.shape, np.uint8)
+        state[...] = mask
         for at in pinned:
-            state[1:-1, 1:-1, 1:-1][at] = 2
+            state[self._newton.grid.core][at] = 2
         return state
 
 

@@ -14,21 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scaffoldsim.solver.padding import Axes, Shape, aligned, core_of, padded_shape
+
 Array = NDArray[Any]
 Int = NDArray[np.int64]
-Shape = tuple[int, int, int]
-Axes = tuple[bool, bool, bool]
 
 MAIN, LISTED, ENDS = 1, 16, 255  # `Level.part`
-_CORE = (slice(1, -1),) * 3
-
-
-def pad(values: NDArray[Any], periodic: Axes) -> NDArray[Any]:
-    """Add a ghost layer: the opposite layer on a periodic axis, zero elsewhere."""
-    out = np.zeros(tuple(n + 2 for n in values.shape), values.dtype)
-    out[_CORE] = values
-    wrap(out, periodic)
-    return out
 
 
 def blocks_of(columns: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -62,12 +53,10 @@ def find(rows: Array, wanted: Array) -> Int:
     return np.where(rows[at] == wanted, at, -1)
 
 
-def wrap(padded: NDArray[Any], periodic: Axes) -> None:
-    """Copy the opposite layers into the ghosts of the periodic axes, in place."""
-    for axis, wrapped in enumerate(periodic):
-        if wrapped:
-            layers = np.moveaxis(padded, axis, 0)
-            layers[0], layers[-1] = layers[-2], layers[1]
+def halved(shape: Shape) -> Shape:
+    """Shape of the next grid."""
+    nx, ny, nz = shape
+    return (nx + 1) // 2, (ny + 1) // 2, (nz + 1) // 2
 
 
 class Level:
@@ -78,7 +67,7 @@ class Level:
     shape, periodic : of the grid; an axis one row long does not wrap
     mask : uint8, where the grid has a row
     k : conductance of the lower face of every place along x, y, z; none if all links are one
-    links : uint8, number of links, if all are one
+    links : uint8, how many links and where to (`_rows.h`), if all are one
     site : places on the grid of the blocks of the extra rows
     row, ptr, idx, val : loose rows and their links off the grid, both ways
     part : uint8, how a row of the grid is passed on: 0 there is none, MAIN to the place of its
@@ -102,7 +91,7 @@ class Level:
     ) -> None:
         self.finest = finest
         self.shape, self.periodic, self.mask, self.k, self.links = shape, periodic, mask, k, links
-        self.part = np.zeros(self.padded, np.uint8)
+        self.part = aligned(self.padded, np.uint8)
         self.x = self.y = np.empty(0, np.float32)
         self.member = np.empty(0, np.int32)
         self.listed = np.zeros(tuple((n + 1) // 2 for n in shape[:2]), bool)
@@ -117,10 +106,10 @@ class Level:
         self.fresh = np.empty(0, np.float32)
         if len(self.x) != self.n + self.extra:
             self.x, self.b, self.s, self.dinv = (
-                np.zeros(self.n + self.extra, np.float32) for _ in range(4)
+                aligned(self.n + self.extra, np.float32) for _ in range(4)
             )
         if not self.finest and len(self.y) != len(self.x):
-            self.y = np.zeros_like(self.x)
+            self.y = aligned(len(self.x), np.float32)
 
     def forget_members(self) -> NDArray[np.bool_]:
         """Take the list of members back; returns the columns of blocks that had any."""
@@ -132,9 +121,13 @@ class Level:
 
     @property
     def padded(self) -> Shape:
-        """Shape with ghosts."""
-        nx, ny, nz = self.shape
-        return nx + 2, ny + 2, nz + 2
+        """Shape with ghosts and slack."""
+        return padded_shape(self.shape)
+
+    @property
+    def core(self) -> tuple[slice, slice, slice]:
+        """Where a padded array holds the grid itself."""
+        return core_of(self.shape)
 
     @property
     def n(self) -> int:
@@ -151,7 +144,7 @@ class Level:
         """Whether any two rows are linked."""
         if self.links is not None:
             return bool(self.links.any())
-        return len(self.row) > 0 or any(bool(k[_CORE].any()) for k in self.k)
+        return len(self.row) > 0 or any(bool(k[self.core].any()) for k in self.k)
 
     def place(self, rows: Int) -> tuple[Int, Int, Int]:
         """Coordinates (from 1 on) of rows, extra ones at their block."""
@@ -162,7 +155,7 @@ class Level:
 
     def blocks(self, rows: Int) -> Int:
         """Place on the next grid of the block that holds each row."""
-        wide = tuple((n + 1) // 2 + 2 for n in self.shape)
+        wide = padded_shape(halved(self.shape))
         place = tuple(((i - 1) >> 1) + 1 for i in self.place(rows))
         return np.ravel_multi_index(place, wide).astype(np.int64)
 
@@ -201,7 +194,7 @@ class Level:
 
     def members(self, rows: Int) -> tuple[Int, Int]:
         """The rows of this level that make up rows of the next, and which of `rows` each is in."""
-        wide = tuple((n + 1) // 2 + 2 for n in self.shape)
+        wide = padded_shape(halved(self.shape))
         size = int(np.prod(wide))
         which = np.flatnonzero(rows < size)
         place = np.unravel_index(rows[which], wide)
@@ -222,7 +215,8 @@ class Level:
     def ends(self, *, last: bool) -> Int:
         """Rows that are not passed on: each is one whole piece of the pore."""
         inner = np.zeros(self.padded, bool)
-        inner[_CORE] = self.mask[_CORE] > 0 if last else self.part[_CORE] == ENDS
+        at = self.core
+        inner[at] = self.mask[at] > 0 if last else self.part[at] == ENDS
         alone = self.row[np.diff(self.ptr) == 0].astype(np.int64)
         beyond = self.n + np.arange(self.extra) if last else alone[alone >= self.n]
         return np.append(np.flatnonzero(inner), beyond)

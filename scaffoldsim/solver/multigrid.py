@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from scaffoldsim.solver import _aggregation, _diffusion
 from scaffoldsim.solver.coarsening import coarsen, next_level
-from scaffoldsim.solver.levels import Array, Axes, Level, Shape, blocks_of, pad, spread, wrap
+from scaffoldsim.solver.levels import Array, Level, blocks_of, spread
+from scaffoldsim.solver.padding import Axes, Shape, aligned, pad, wrap
 
 # A level may be visited again only while all visits of it stay below this share of one sweep of
 # the first coarse level, if it has half the rows of the one above at most, and enough of them that
@@ -70,8 +71,8 @@ class Multigrid:
         self.kernel = _diffusion.Kernel(threads, pore.shape, smoother())
         mask = pad((pore > 0).astype(np.uint8), self.periodic)
         unit = pore.dtype == bool and linked
-        links = np.zeros_like(mask) if unit else None
-        k = [] if unit else [np.zeros(mask.shape, np.float32) for _ in range(3)]
+        links = aligned(mask.shape, np.uint8) if unit else None
+        k = [] if unit else [aligned(mask.shape, np.float32) for _ in range(3)]
         self.levels = [Level(self.shape, self.periodic, mask, k, links=links, finest=True)]
         self._make(pore, np.ones(tuple((n + 1) // 2 for n in pore.shape[:2]), bool))
 
@@ -79,6 +80,11 @@ class Multigrid:
     def mask(self) -> NDArray[np.uint8]:
         """The pore, padded."""
         return self.levels[0].mask
+
+    @property
+    def core(self) -> tuple[slice, slice, slice]:
+        """Where a padded array holds the voxels."""
+        return self.levels[0].core
 
     def update(self, pore: NDArray[Any]) -> None:
         """Take a changed geometry of the same shape and kind.
@@ -88,7 +94,7 @@ class Multigrid:
         """
         before, mask = self.mask, pad((pore > 0).astype(np.uint8), self.periodic)
         self.levels[0].mask = mask
-        changed = (mask != before)[1:-1, 1:-1, 1:-1].any(axis=2)
+        changed = (mask != before)[self.levels[0].core].any(axis=2)
         if self.levels[0].links is None:
             changed[...] = True
         self._make(pore, blocks_of(spread(changed, self.periodic)))
@@ -97,12 +103,15 @@ class Multigrid:
         self.kernel.clear()
         finest = self.levels[0]
         if finest.links is not None:
-            _aggregation.count_links(finest.mask, dirty.view(np.uint8), finest.links, self.threads)
+            _aggregation.count_links(
+                finest.mask, self.shape, dirty.view(np.uint8), finest.links, self.threads
+            )
+            wrap(finest.links, self.shape, self.periodic)
         elif self.linked:
             wide = pad(pore.astype(np.float64), self.periodic)
-            _aggregation.conductances(wide, finest.k, self.threads)
+            _aggregation.conductances(wide, finest.k, self.shape, self.threads)
             for conductance in finest.k:
-                wrap(conductance, self.periodic)
+                wrap(conductance, self.shape, self.periodic)
         number = 0
         while self.levels[number].linked:
             fine = self.levels[number]

@@ -12,8 +12,8 @@ from scipy.sparse.csgraph import connected_components
 
 from scaffoldsim.solver import _diffusion
 from scaffoldsim.solver.diffusion import advance, steady_state
-from scaffoldsim.solver.levels import pad
 from scaffoldsim.solver.multigrid import Multigrid, smoother
+from scaffoldsim.solver.padding import LANES, LINE, SLACK, core_of, pad
 from tests.solver.reference import D, H
 
 UNITS = {"voxel": H, "diffusivity": D}
@@ -72,7 +72,7 @@ def prepared(box, uptake, km, linear):
     )
     q = 0.75 * q
     total = grid.kernel.linearise(c, grid.mask, terms, km, [None] * 6, np.zeros(6), True, True)
-    return grid, c[1:-1, 1:-1, 1:-1].ravel(), q.ravel(), total
+    return grid, c[grid.core].ravel(), q.ravel(), total
 
 
 @COARSE
@@ -82,12 +82,12 @@ def test_residual_kernel(box, uptake, km, linear):
     uptake = float(np.float32(uptake))
     expected = q - dense(box[0], box[1]) @ c - linear * c - uptake * c / (km + c)
     expected = np.where(box[0].ravel() > 0, expected, 0)
-    found = grid.b[1:-1, 1:-1, 1:-1].ravel()
+    found = grid.b[grid.core].ravel()
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
     assert total == pytest.approx(np.sum(expected**2), rel=1e-5, abs=1e-9)
     assert supply == pytest.approx(np.sum(q[box[0].ravel() > 0] ** 2), rel=1e-5)
     slope = np.where(box[0].ravel() > 0, linear + uptake * km / (km + c) ** 2, 0)
-    np.testing.assert_allclose(grid.s[1:-1, 1:-1, 1:-1].ravel(), slope, rtol=1e-5, atol=1e-30)
+    np.testing.assert_allclose(grid.s[grid.core].ravel(), slope, rtol=1e-5, atol=1e-30)
 
 
 def smoothed(a, diagonal, b):
@@ -106,11 +106,11 @@ def test_smoother_and_restriction(box, linear):
         return
     pore = box[0].ravel() > 0
     a = dense(box[0], box[1]) + linear * np.eye(pore.size)
-    b = grid.b[1:-1, 1:-1, 1:-1].ravel().astype(float)
+    b = grid.b[grid.core].ravel().astype(float)
     x = smoothed(a, pore / np.diag(a), b)
     grid.kernel.restrict_slopes()
     grid.kernel.descend()
-    found = grid.x[1:-1, 1:-1, 1:-1].ravel()
+    found = grid.x[grid.core].ravel()
     np.testing.assert_allclose(found, x, rtol=1e-4, atol=1e-4)
     assert (found[~pore] == 0).all()
     fine, coarse = grid.levels[:2]
@@ -128,13 +128,13 @@ def test_cycle_solves_the_linear_problem(box, linear):
     grid, _, _, _ = prepared(box, 0.0, 1.0, linear)
     pore = box[0].ravel() > 0
     a = dense(box[0], box[1]) + linear * np.eye(pore.size)
-    b = grid.b[1:-1, 1:-1, 1:-1].ravel() * pore
+    b = grid.b[grid.core].ravel() * pore
     grid.kernel.restrict_slopes()
     total = np.zeros(pore.size)
     for _ in range(25):
         grid.kernel.cycle()
-        total += grid.x[1:-1, 1:-1, 1:-1].ravel()
-        grid.b[1:-1, 1:-1, 1:-1] = (b - a @ total * pore).reshape(box[0].shape)
+        total += grid.x[grid.core].ravel()
+        grid.b[grid.core] = (b - a @ total * pore).reshape(box[0].shape)
     np.testing.assert_allclose(total, np.linalg.solve(a, b) * pore, rtol=1e-4, atol=1e-4)
 
 
@@ -167,6 +167,38 @@ def test_mass_balance_of_a_step(box, decay, dt):
     inside = pore > 0
     kept = np.sum(found[inside]) * (1 + decay * dt)
     assert kept == pytest.approx(np.sum(before[inside]), rel=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 25, 50, 100, 128])
+def test_rows_begin_on_cache_lines(n):
+    """The first interior value does, and rows are whole vectors or halves apart; slack is zero."""
+    values = np.ones((2, 3, n), np.float32)
+    for dtype in (np.uint8, np.float32, np.float64):
+        out = pad(values.astype(dtype), (True, False, True))
+        core, step = out[core_of(values.shape)], out.strides[1] // out.itemsize
+        assert core.shape == values.shape
+        assert (core == 1).all()
+        assert (out.ctypes.data + out.itemsize) % LINE == 0
+        assert n < LANES or step % (LANES // 2) == 0
+        assert step - n - 2 <= max(SLACK * step, LANES // 2 - 1)
+        assert (out[1, 1, 1 : n + 2] == 1).all()
+        assert out.sum() == out[:, 1:-1, : n + 2].size
+    grid = Multigrid(np.ones((3, 4, n), bool), (True, True, False), threads=1)
+    for level in grid.levels:
+        for array in (level.mask, level.part, *level.k, level.x, level.b, level.s, level.dinv):
+            assert (array.ctypes.data + array.itemsize) % LINE == 0
+
+
+def test_links_tell_where_they_lead():
+    """A byte counts the links of a voxel and marks those to lower x, y and z; ghosts repeat it."""
+    pore = np.ones((3, 3, 3), bool)
+    pore[0, 1, 1] = False
+    links = Multigrid(pore, (False, True, False), threads=1).levels[0].links
+    assert links[2, 2, 2] == 5 + 16 + 32
+    assert links[1, 1, 1] == 4 + 16
+    assert links[3, 3, 3] == 4 + 8 + 16 + 32
+    assert links[1, 2, 2] == 0
+    np.testing.assert_array_equal(links[:, 4], links[:, 1])
 
 
 def test_top_is_found_in_the_pore_alone():
@@ -224,7 +256,7 @@ def matrix(level):
 
 def rows_of(level):
     inner = np.zeros(level.padded, bool)
-    inner[1:-1, 1:-1, 1:-1] = level.mask[1:-1, 1:-1, 1:-1] > 0
+    inner[level.core] = level.mask[level.core] > 0
     return np.append(np.flatnonzero(inner), level.n + np.arange(level.extra))
 
 
@@ -305,8 +337,8 @@ def test_slabs_of_a_pipeline_fit_together(periodic):
         found = []
         for threads in (1, 2, 3, 4):
             grid = Multigrid(pore, (periodic, True, False), threads=threads)
-            grid.b[1:-1, 1:-1, 1:-1] = np.random.default_rng(1).random(pore.shape) * pore
-            grid.dinv[1:-1, 1:-1, 1:-1] = pore / 6.1
+            grid.b[grid.core] = np.random.default_rng(1).random(pore.shape) * pore
+            grid.dinv[grid.core] = pore / 6.1
             grid.s[...] = 0.1
             grid.kernel.restrict_slopes()
             grid.kernel.cycle()
