@@ -25,7 +25,7 @@ NEGLIGIBLE = 1e-3
 # UNLIKE one iteration is enough, in the first HASTY problems.
 FINEST, LIKENESS, UNLIKE, HASTY = 1e-5, 5e-3, 0.05, 20
 # A residual that single precision followed counts if the solve began this many tolerances away.
-FOLLOWED = 1e5
+FOLLOWED = 1e6
 # Iterations on a linear problem with the cycle as preconditioner, then with the diagonal alone if
 # those did not reduce it by STALLED; and linear problems.
 MAX_CYCLES, MAX_JACOBI, MAX_NEWTON, STALLED = 60, 4000, 100, 0.3
