@@ -20,8 +20,7 @@ cdef enum:
 
 def count_links(const unsigned char[:, :, ::1] mask, tuple shape,
                 const unsigned char[:, ::1] dirty, unsigned char[:, :, ::1] links, int threads):
-    """The links of every pore voxel as `_rows.h` has them, in the columns of blocks that are `dirty`.
-    """
+    """Links of every pore voxel, as in `_rows.h`, in the columns of blocks that are `dirty`."""
     cdef int nx = shape[0], ny = shape[1], nz = shape[2], x, y, z
     with nogil:
         for x in prange(1, nx + 1, num_threads=threads, schedule="static"):
@@ -133,7 +132,8 @@ def label_blocks(const unsigned char[:, :, ::1] mask, const unsigned char[:, :, 
 
 cdef void label_row(const unsigned char* mask, const unsigned char* links, const float** k,
                     const unsigned char* loose, bint unit, int nx, int ny, int nz,
-                    Py_ssize_t sy, int ring, int bx, int by, float strength, unsigned char* part) noexcept nogil:
+                    Py_ssize_t sy, int ring, int bx, int by, float strength,
+                    unsigned char* part) noexcept nogil:
     cdef Py_ssize_t sx = sy * (ny + 2), at, low, base
     cdef Py_ssize_t step[3]
     cdef float weight

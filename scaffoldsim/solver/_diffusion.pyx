@@ -13,7 +13,8 @@ from libc.math cimport INFINITY
 from scaffoldsim.solver.padding import LANES, aligned, pitch
 
 from scaffoldsim.solver._cycle cimport (
-    BYTE_LANES, DEGREE, LEVELS, SERIAL, Grid, Scratch, descend, real, restrict_slope, row_dot, seal, visit, wrap_all, wrap_ends,
+    BYTE_LANES, DEGREE, LEVELS, SERIAL, Grid, Scratch, descend, real, restrict_slope, row_dot, seal,
+    visit, wrap_ends,
 )
 
 cdef enum:

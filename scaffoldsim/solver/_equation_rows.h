@@ -136,7 +136,7 @@ ROW void row_add(double *restrict sum, const double *more, int n)
     b[i] = (float)t[i];
 
 #define REACT(FLUX, OPEN)                                                                          \
-    for (ptrdiff_t i = 0; i < WHOLE(n); i++) {                                                           \
+    for (ptrdiff_t i = 0; i < WHOLE(n); i++) {                                                     \
         BALANCE(FLUX)                                                                              \
         float slope = (float)(plain[i] + u[i] * km * w * w);                                       \
         float open = OPEN + slope;                                                                 \

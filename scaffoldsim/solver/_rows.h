@@ -22,8 +22,8 @@
 
 typedef unsigned char row_byte;
 
-/* Counters are as wide as addresses: Python's flags let narrower ones wrap (-fwrapv), and a loop over
-   what may wrap is not vectorised. */
+/* Counters are as wide as addresses: Python's flags let narrower ones wrap (-fwrapv), and a loop
+   over what may wrap is not vectorised. */
 
 /* A loop may run on to a whole number of vectors: a scalar remainder would take a third of the time
    of a row of 100. What it reads and writes behind a row of at least LANES are its ghost, the next
@@ -32,17 +32,17 @@ typedef unsigned char row_byte;
 #define LANES 16
 #define WHOLE(n) ((n) < LANES ? (n) : ((n) + LANES - 1) & ~(LANES - 1))
 
-/* Bytes as numbers of four bytes, a whole vector of bytes at a time: its remainder would be done one by
-   one. So a row of at least LANES runs on by up to BYTE_LANES - 1, which exist as above; OUT has
+/* Bytes as numbers of four bytes, a whole vector of bytes at a time: its remainder would be done one
+   by one. So a row of at least LANES runs on by up to BYTE_LANES - 1, which exist as above; OUT has
    room for them. */
 #define BYTE_LANES 64
 #define BYTES(OUT, VALUE)                                                                          \
     if (n < LANES)                                                                                 \
-        for (ptrdiff_t i = 0; i < n; i++)                                                                \
+        for (ptrdiff_t i = 0; i < n; i++)                                                          \
             OUT[i] = VALUE;                                                                        \
     else                                                                                           \
-        for (ptrdiff_t a = 0; a < n; a += BYTE_LANES)                                                    \
-            for (ptrdiff_t i = a; i < a + BYTE_LANES; i++)                                               \
+        for (ptrdiff_t a = 0; a < n; a += BYTE_LANES)                                              \
+            for (ptrdiff_t i = a; i < a + BYTE_LANES; i++)                                         \
                 OUT[i] = VALUE;
 
 INLINE void widen(float *restrict out, const row_byte *in, int n)
