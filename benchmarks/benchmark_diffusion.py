@@ -261,12 +261,12 @@ class Benchmark:
         oxygen = Oxygen(network(n), threads)
         oxygen.cold()
         setup = time.perf_counter() - start
-        cold = best(oxygen.cold, 2)
+        cold = best(oxygen.cold, 4)
         note = f"{oxygen.cycles} cycles, {setup:.2f} s with all set up"
         self.solve("oxygen, cold", n, threads, cold, COLD_GOAL, note)
-        warm = best(oxygen.warm, 5)
+        warm = best(oxygen.warm, 15)
         sweeps = self.solve("oxygen, warm", n, threads, warm, WARM_GOAL, f"{oxygen.cycles} cycles")
-        step = best(oxygen.step, 3)
+        step = best(oxygen.step, 15)
         self.solve("oxygen, step of a run", n, threads, step, WARM_GOAL, f"{oxygen.cycles} cycles")
         explicit = 6 * OXYGEN_D * HOUR / VOXEL**2
         print(
@@ -315,7 +315,7 @@ class Benchmark:
                 call = partial(diffusion.solve, source=source, tolerance=tolerance, **terms)
                 cycles.append(call().cycles)
                 if hour >= 6:
-                    times.append(best(call, 2))
+                    times.append(best(call, 8))
                 field[...] = out
             self.solve(
                 f"linear field, step of 1 h, {tolerance:g}",
@@ -330,7 +330,7 @@ class Benchmark:
         oxygen, n = Oxygen(pore, threads), pore.shape[0]
         for kind, call in (("cold", oxygen.cold), ("warm", oxygen.warm), ("step", oxygen.step)):
             try:
-                seconds, note = best(call, 2), f"{oxygen.cycles} cycles"
+                seconds, note = best(call, 4), f"{oxygen.cycles} cycles"
             except ConvergenceError as error:
                 seconds, note = float("inf"), str(error)
             self.solve(f"{name}, {kind}", n, threads, seconds, SEALED_GOAL, note)

@@ -406,8 +406,13 @@ cdef class Kernel:
                                              <float*>&self.rows[threadid(), 0], self.width,
                                              &self.bits[x, 0], x)
             wrap_ends(g, field)
-        most, top, _ = np.max(self.bits, axis=0).view(np.float32).tolist()
-        return abs(length) * most, top, bool(np.min(self.bits[:, 2]) < 0), self._total()
+            for x in range(2, g.nx + 1):
+                self.bits[1, 0] = max(self.bits[1, 0], self.bits[x, 0])
+                self.bits[1, 1] = max(self.bits[1, 1], self.bits[x, 1])
+                self.bits[1, 2] = min(self.bits[1, 2], self.bits[x, 2])
+        most = (<float*>&self.bits[1, 0])[0]
+        top = (<float*>&self.bits[1, 1])[0]
+        return abs(length) * most, top, self.bits[1, 2] < 0, self._total()
 
     def clip(self, double[:, :, ::1] c):
         """c is not below zero."""

@@ -240,23 +240,20 @@ class Newton:
         """
         kernel, product = self.grid.kernel, 0.0
         precondition = kernel.divide if jacobi else kernel.cycle
-        # A cycle is worth a length of one; where one is all it takes, none need be found.
-        plain = reduction >= UNLIKE and not jacobi
+        # The first cycle is worth a length of one, near enough; gradients begin with the second.
+        plain = not jacobi
         while solve.count < most and not (
             solve.count and (solve.norm <= reduction * solve.start or settled())
         ):
             before, product = product, precondition()
-            length = 1.0
             if before > 0:
                 kernel.turn(product / before)
             else:
                 kernel.take()
-            if not plain:
-                length = product / (kernel.curvature() or math.nan)
+            length = 1.0 if plain else product / (kernel.curvature() or math.nan)
             if not (product > 0 and length > 0):
                 break
-            if plain:
-                plain, product = False, 0.0
+            product, plain = 0.0 if plain else product, False
             solve.last = solve.step
             solve.step, solve.top, solve.negative, square = kernel.correct(self.c, length)
             solve.norm = math.sqrt(square)
