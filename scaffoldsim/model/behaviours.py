@@ -210,11 +210,14 @@ class Rule:
                 yield name
 
     def apply(self, model: Model, dt: float) -> None:
-        """Let the behaviour set rates; refuse a rate that is negative or not a number."""
+        """Let the behaviour set rates; refuse what is no rate, and a chance above 1."""
         try:
             call(self.behaviour, model, dt)
         except (Exception, SystemExit) as error:  # a user's file may raise anything
-            raise ValueError(f"behaviour {self.name}: {type(error).__name__}: {error}") from error
+            where = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
+            raise ValueError(
+                f"behaviour {self.name}: {where}{type(error).__name__}: {error}"
+            ) from error
         cells = model.cells
         for name, column in cells.columns.items():
             rate = getattr(cells, name)
@@ -227,6 +230,12 @@ class Rule:
                 f"behaviour {self.name} set {label} of cell {cells.id[row]} to "
                 f"{rate[(*line, row)]}; a rate is 0 or more (inf = now)"
             )
+        above = np.flatnonzero(cells.arrest > 1)
+        if above.size:
+            raise ValueError(
+                f"behaviour {self.name} set arrest of cell {cells.id[above[0]]} to "
+                f"{cells.arrest[above[0]]}; a chance lies in 0 to 1"
+            )
 
 
 def call(behaviour: Any, model: Model, dt: float) -> None:
@@ -236,4 +245,8 @@ def call(behaviour: Any, model: Model, dt: float) -> None:
         return
     for agent in model.agents:
         if agent.unique_id >= 0:  # below are ordinary agents, such as the tips of vessels
-            behaviour.step(agent)
+            try:
+                behaviour.step(agent)
+            except (Exception, SystemExit) as error:
+                error.add_note(f"cell {agent.unique_id}")
+                raise
