@@ -118,7 +118,7 @@ class Chemotaxis(Section):
 
 
 class Relief(Section):
-    r"""How a factor lessens a condition of the host: severity × (1 − share · xⁿ/(Kⁿ + xⁿ))."""
+    r"""How a factor lessens a condition in vivo: severity × (1 − share · xⁿ/(Kⁿ + xⁿ))."""
 
     condition: str
     share: _Share
