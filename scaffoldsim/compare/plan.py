@@ -246,7 +246,7 @@ def _left_out(
 
 
 def _multiplying(config: Config) -> dict[tuple[str, str], list[Any]]:
-    """Return the multiplying entries of a config that are within no other, and how each is given."""
+    """Return the multiplying entries of a config, within no other, and how each is given."""
     used = {entry: paths for entry, paths in entries(config).items() if entry[0] in MULTIPLYING}
     places = [path for paths in used.values() for path in paths]
 

@@ -210,7 +210,7 @@ class Rule:
                 yield name
 
     def apply(self, model: Model, dt: float) -> None:
-        """Let the behaviour set rates; refuse what is no rate, and a chance above 1."""
+        """Let the behaviour set rates; refuse what is no rate, chance or concentration."""
         try:
             call(self.behaviour, model, dt)
         except (Exception, SystemExit) as error:  # a user's file may raise anything
@@ -236,6 +236,14 @@ class Rule:
                 f"behaviour {self.name} set arrest of cell {cells.id[above[0]]} to "
                 f"{cells.arrest[above[0]]}; a chance lies in 0 to 1"
             )
+        for name in getattr(self.behaviour, "writes", ()):
+            field = model.fields.value.get(name) if hasattr(model, "fields") else None
+            if field is not None and not (np.isfinite(field) & (field >= 0)).all():
+                i, j, k = np.argwhere(~(np.isfinite(field) & (field >= 0)))[0].tolist()
+                raise ValueError(
+                    f"behaviour {self.name} set {name} in voxel ({i}, {j}, {k}) to "
+                    f"{field[i, j, k]}; a concentration is a number of 0 or more"
+                )
 
 
 def call(behaviour: Any, model: Model, dt: float) -> None:

@@ -84,6 +84,13 @@ class Certain:
         model.cells.arrest[3] = 1.5
 
 
+class Soils(ss.Behaviour):
+    writes = ("oxygen",)
+
+    def apply(self, model, dt):
+        model.fields.value["oxygen"][2, 1, 0] = float("nan")
+
+
 class Sees(ss.Behaviour):
     reads = ("vegf", "agee")
 
@@ -259,6 +266,7 @@ def test_a_bad_rate_names_rule_column_and_cell(rules: Path) -> None:
     ("rule", "says"),
     [
         ("BareByCell", r"behaviour rules\.py:BareByCell: cell 7: ValueError: rate 'divide' is nan"),
+        ("Soils", r"behaviour rules\.py:Soils set oxygen in voxel \(2, 1, 0\) to nan"),
         ("Certain", r"behaviour rules\.py:Certain set arrest of cell \d+ to 1\.5; a chance"),
     ],
 )
