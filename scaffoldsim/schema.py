@@ -393,7 +393,7 @@ def _is_plain(value: Any) -> bool:
         return _is_plain(value.text)
     try:
         float(value)
-    except ValueError:
+    except (TypeError, ValueError):  # a list or a mapping is no number either
         return False
     return not isinstance(value, bool)
 

@@ -155,6 +155,8 @@ def merge(base: Tree, over: Tree) -> Tree:
         for key, value in node.items():
             place = (*path, key)
             if isinstance(value, dict) and isinstance(below.get(key), dict):
+                if place in over.marks:  # what is wrong with the whole came with the change
+                    merged.marks[place] = over.marks[place]
                 lay(place, value)
                 continue
             merged.marks = {p: m for p, m in merged.marks.items() if p[: len(place)] != place}

@@ -179,6 +179,13 @@ def test_a_parameter_outside_its_range_is_refused() -> None:
     assert "outside its own range" in found[0]
 
 
+def test_a_wrong_record_is_located_where_it_was_changed() -> None:
+    record = '{value: -1 /d, range: [-2 /d, 1 /d], mark: assumed, source: "a test"}'
+    found = problems("quickstart", set=[f"cell_types.bmsc.death.basal={record}"])
+    assert found[0].startswith("--set cell_types.bmsc.death.basal=")
+    assert "-1 /d is out of range" in found[0]
+
+
 def test_missing_input_file(tmp_path: Path) -> None:
     text = GOOD.replace("family: gyroid_net", "image: none.tif")
     assert any("no such file: 'none.tif'" in line for line in problems(write(tmp_path, text)))

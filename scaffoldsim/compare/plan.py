@@ -230,13 +230,14 @@ def _left_out(
 ) -> Iterator[str]:
     """Yield the multiplying entries by which arms differ and which `own` does not touch.
 
-    An ordering that was put in could else pass for a prediction, by not naming what put it in.
+    An ordering that was put in could else pass for a prediction, by not naming what put it in. Two
+    doses of one factor, or two ages, put one in as well as a factor and none do.
     """
     named = {entry_of(address) for address in own}
     for claim in expectation.claims(list(arms)):
         one, other = (_multiplying(arms[arm]) for arm in (claim.first, claim.second))
-        for kind, name in sorted(one ^ other):
-            if (kind, name) not in named:
+        for kind, name in sorted(one.keys() | other.keys()):
+            if one.get((kind, name)) != other.get((kind, name)) and (kind, name) not in named:
                 yield (
                     f"arms {claim.first} and {claim.second} differ in {kind}/{name}, and own takes "
                     f"nothing of it out; add the numbers of {kind}/{name} that bear on "
@@ -244,15 +245,30 @@ def _left_out(
                 )
 
 
-def _multiplying(config: Config) -> set[tuple[str, str]]:
-    """Return the multiplying entries of a config, without those that are part of another."""
+def _multiplying(config: Config) -> dict[tuple[str, str], list[Any]]:
+    """Return the multiplying entries of a config, within no other, and how each is given."""
     used = {entry: paths for entry, paths in entries(config).items() if entry[0] in MULTIPLYING}
     places = [path for paths in used.values() for path in paths]
 
     def outermost(path: Path_) -> bool:
         return not any(path != other and path[: len(other)] == other for other in places)
 
-    return {entry for entry, paths in used.items() if any(map(outermost, paths))}
+    data = config.resolved()
+    given = {e: [_given(data, p) for p in paths if outermost(p)] for e, paths in used.items()}
+    return {entry: ways for entry, ways in given.items() if ways}
+
+
+def _given(data: Any, path: Path_) -> list[Any]:
+    """Return an entry with what stands beside it: dose and schedule, severity, vector, or age."""
+    above: list[Any] = [data]
+    for part in path:
+        above.append(above[-1][part])
+    entry, beside, key = above[-1], above[-2], path[-1]
+    if key == "ageing":  # of an organism, which stands beside the age
+        return [entry, above[-3].get("age")]
+    if key == "material":  # beside it is the geometry
+        return [entry]
+    return [entry, {k: v for k, v in beside.items() if k != key}]
 
 
 def _tuned(

@@ -10,6 +10,7 @@ from typing import Any
 from scaffoldsim.catalogue import did_you_mean
 from scaffoldsim.config import Config
 from scaffoldsim.model import species
+from scaffoldsim.model.exposures import MOST_PULSES, text
 from scaffoldsim.model.factors import Factor
 from scaffoldsim.tree import Path_
 
@@ -24,6 +25,7 @@ def problems(config: Config) -> Iterator[Problem]:
     yield from _cells(config)
     yield from _genes(config)
     yield from _factors(config)
+    yield from _pulses(config)
     yield from _harms(config)
 
 
@@ -124,6 +126,23 @@ def _factors(config: Config) -> Iterator[Problem]:
                 path,
                 f"{factor.name} has other numbers here than under {'.'.join(map(str, place))}; a "
                 "factor is one, or two of different names",
+            )
+
+
+def _pulses(config: Config) -> Iterator[Problem]:
+    """A step has to hold the pulses of a factor: each is followed exactly."""
+    pulses: dict[str, float] = {}
+    for index, each in enumerate(config.exposures):
+        if each.every is None or each.factor.pulse is None:
+            continue
+        name = each.factor.name
+        # of a pulse at either end of the step a part lies in it
+        pulses[name] = pulses.get(name, 0.0) + config.step / each.every + 2
+        if pulses[name] > MOST_PULSES:
+            yield (
+                ("exposures", index, "every"),
+                f"every {text(each.every)} puts more than {MOST_PULSES} pulses of {name} into a "
+                f"step of {text(config.step)}; give it all the time, or in longer intervals",
             )
 
 

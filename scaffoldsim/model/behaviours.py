@@ -210,11 +210,14 @@ class Rule:
                 yield name
 
     def apply(self, model: Model, dt: float) -> None:
-        """Let the behaviour set rates; refuse a rate that is negative or not a number."""
+        """Let the behaviour set rates; refuse what is no rate, chance or concentration."""
         try:
             call(self.behaviour, model, dt)
         except (Exception, SystemExit) as error:  # a user's file may raise anything
-            raise ValueError(f"behaviour {self.name}: {type(error).__name__}: {error}") from error
+            where = "".join(f"{note}: " for note in getattr(error, "__notes__", ()))
+            raise ValueError(
+                f"behaviour {self.name}: {where}{type(error).__name__}: {error}"
+            ) from error
         cells = model.cells
         for name, column in cells.columns.items():
             rate = getattr(cells, name)
@@ -227,6 +230,20 @@ class Rule:
                 f"behaviour {self.name} set {label} of cell {cells.id[row]} to "
                 f"{rate[(*line, row)]}; a rate is 0 or more (inf = now)"
             )
+        above = np.flatnonzero(cells.arrest > 1)
+        if above.size:
+            raise ValueError(
+                f"behaviour {self.name} set arrest of cell {cells.id[above[0]]} to "
+                f"{cells.arrest[above[0]]}; a chance lies in 0 to 1"
+            )
+        for name in getattr(self.behaviour, "writes", ()):
+            field = model.fields.value.get(name) if hasattr(model, "fields") else None
+            if field is not None and not (np.isfinite(field) & (field >= 0)).all():
+                i, j, k = np.argwhere(~(np.isfinite(field) & (field >= 0)))[0].tolist()
+                raise ValueError(
+                    f"behaviour {self.name} set {name} in voxel ({i}, {j}, {k}) to "
+                    f"{field[i, j, k]}; a concentration is a number of 0 or more"
+                )
 
 
 def call(behaviour: Any, model: Model, dt: float) -> None:
@@ -236,4 +253,8 @@ def call(behaviour: Any, model: Model, dt: float) -> None:
         return
     for agent in model.agents:
         if agent.unique_id >= 0:  # below are ordinary agents, such as the tips of vessels
-            behaviour.step(agent)
+            try:
+                behaviour.step(agent)
+            except (Exception, SystemExit) as error:
+                error.add_note(f"cell {agent.unique_id}")
+                raise

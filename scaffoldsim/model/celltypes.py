@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from scaffoldsim.config import Entry, Parameter, Section, Unit
-from scaffoldsim.model.factors import CELL_EVENTS
+from scaffoldsim.model.factors import CELL_EVENTS, CellEvent
 from scaffoldsim.model.ledger import LEFT
 from scaffoldsim.tree import Path_
 
@@ -22,16 +22,6 @@ _Oxygen = Annotated[Parameter, Unit("mol/m^3", ge=1e-9, le=10, show="mM")]
 _Number = Annotated[Parameter, Unit("", ge=0, le=1e3)]
 _Share = Annotated[Parameter, Unit("", ge=0, le=1)]
 _Form = Literal["rising", "falling"]
-
-CellEvent = Literal[
-    "proliferation",
-    "migration",
-    "death",
-    "osteogenic",
-    "adipogenic",
-    "chondrogenic",
-    "endothelial",
-]
 
 
 class Migration(Section):

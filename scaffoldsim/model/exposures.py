@@ -14,8 +14,8 @@ from scaffoldsim.tree import Path_
 
 _Moment = Annotated[float, Unit("s", ge=0, le=1e10, show="d")]
 _Span = Annotated[float, Unit("s", ge=1, le=1e10, show="h")]
-#: more changes of a dose than this in one step are a mistaken schedule (assumed)
-_MOST_PIECES = 10_000
+#: more pulses of one factor than this in a step are a mistaken schedule (assumed)
+MOST_PULSES = 10_000
 
 
 class OneDose(Section):
@@ -120,10 +120,10 @@ def pieces(exposures: Iterable[Exposure], start: float, end: float) -> list[tupl
     Raises
     ------
     ValueError
-        If there are more than 10 000 changes.
+        If there are more than `MOST_PULSES`; a configuration is refused before.
     """
     spans = [span for exposure in exposures for span in exposure.given(start, end)]
-    if len(spans) > _MOST_PIECES:
+    if len(spans) > MOST_PULSES:
         raise ValueError(f"{len(spans)} pulses in one step of {end - start:g} s are too many")
     edges = sorted({start, end, *(t for low, high, _ in spans for t in (low, high))})
     return [

@@ -7,7 +7,7 @@ function. Nothing in the package knows a factor by name.
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
@@ -15,8 +15,8 @@ from scaffoldsim.catalogue import did_you_mean
 from scaffoldsim.config import Entry, Parameter, Section, Unit
 from scaffoldsim.tree import Path_
 
-#: what a cell does; the order is that of the compiled tables
-CELL_EVENTS = (
+#: what a cell does
+CellEvent = Literal[
     "proliferation",
     "migration",
     "death",
@@ -24,7 +24,9 @@ CELL_EVENTS = (
     "adipogenic",
     "chondrogenic",
     "endothelial",
-)
+]
+#: the same; the order is that of the compiled tables
+CELL_EVENTS: tuple[str, ...] = get_args(CellEvent)
 #: what a tissue does, or has
 TISSUE_EVENTS = (
     "deposition",
@@ -116,7 +118,7 @@ class Chemotaxis(Section):
 
 
 class Relief(Section):
-    r"""How a factor lessens a condition of the host: severity × (1 − share · xⁿ/(Kⁿ + xⁿ))."""
+    r"""How a factor lessens a condition in vivo: severity × (1 − share · xⁿ/(Kⁿ + xⁿ))."""
 
     condition: str
     share: _Share

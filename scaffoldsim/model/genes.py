@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from scaffoldsim.config import Entry, Parameter, Section, Unit
-from scaffoldsim.model.factors import Event
+from scaffoldsim.model.factors import CellEvent
 from scaffoldsim.tree import Path_
 
 #: a mask of genes is one byte
@@ -22,9 +22,9 @@ class GeneSecretion(Section):
 
 
 class GeneCue(Section):
-    """What the gene does inside its cell to the rate of an event: times `fold`."""
+    """What the gene does inside its cell to the rate of one of the cell's events: times `fold`."""
 
-    event: Event
+    event: CellEvent
     fold: Annotated[Parameter, Unit("", ge=0, le=100)]
 
 

@@ -1,11 +1,12 @@
 r"""What host, donor, exposures and genes say at a time: one multiplier per event.
 
-Severity of a condition in the host is lessened by what relieves it (in vivo). In a cell that was
-given it is the greater of the host's and of what the cell remembers of its donor,
+Severity of a condition in a cell that was given is the greater of the host's and of what the cell
+remembers of its donor,
 
 .. math:: v = \max(v_\text{host},\ \text{memory} \cdot v_\text{donor}),
 
-so no harm acts twice. Age is a condition of severity 1 − q like any other.
+so no harm acts twice. What relieves a condition (in vivo) lessens v of host and cell alike, also
+what is remembered. Age is a condition of severity 1 − q like any other.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

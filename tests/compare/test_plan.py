@@ -140,6 +140,20 @@ BAD = {
         ),
         [r":12:1: own: arms low and none differ in factors/dexamethasone, and own takes nothing"],
     ),
+    # two doses or two ages put an ordering in as well as a factor and none do
+    "own of nothing, for two doses": (
+        ("order: [low, none]}", "order: [low, high], own: {}}"),
+        [r":17:\d+: expect\.0\.own: arms low and high differ in factors/dexamethasone, and own"],
+    ),
+    "own of nothing, for two ages": (
+        (
+            "none: {}\n",
+            "none: {}\n  old: {cells.donor.age: 70 y}\n",
+            "order: [low, none]}",
+            "order: [none, old], own: {}}",
+        ),
+        [r":18:\d+: expect\.0\.own: arms none and old differ in conditions/ageing, and own"],
+    ),
     "own that is nowhere": (
         ("cues.osteogenic.fold", "cues.osteogenc.fold"),
         [r":12:1: own: .*no item .* is 'osteogenc'; .*mean 'osteogenic'\?.*\(arms: low, none\)"],
@@ -161,8 +175,9 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_what_is_wrong_is_said_with_its_place(case: str, tmp_path: Path) -> None:
     change, patterns = BAD[case]
+    pairs = list(zip(change[::2], change[1::2], strict=True))
     with pytest.raises(ConfigError) as caught:
-        make_plan(write_files(tmp_path, change))
+        make_plan(write_files(tmp_path, *pairs))
     said = sorted(str(problem) for problem in caught.value.problems)
     for pattern in patterns:
         assert any(re.search(pattern, line) for line in said), said

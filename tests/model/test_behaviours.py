@@ -74,6 +74,23 @@ class Bare:
         model.cells.death[1, 3] = -1.0
 
 
+class BareByCell:
+    def step(self, cell):
+        cell.divide = float("nan") if cell.id == 7 else 0.0
+
+
+class Certain:
+    def apply(self, model, dt):
+        model.cells.arrest[3] = 1.5
+
+
+class Soils(ss.Behaviour):
+    writes = ("oxygen",)
+
+    def apply(self, model, dt):
+        model.fields.value["oxygen"][2, 1, 0] = float("nan")
+
+
 class Sees(ss.Behaviour):
     reads = ("vegf", "agee")
 
@@ -241,6 +258,21 @@ def test_a_bad_rate_names_rule_column_and_cell(rules: Path) -> None:
     model = Model(config(rules, "Bare"))
     identity = int(model.cells.id[3])
     with pytest.raises(ValueError, match=rf"Bare set death \(ischaemic\) of cell {identity} to -1"):
+        model.step()
+    assert model.intact
+
+
+@pytest.mark.parametrize(
+    ("rule", "says"),
+    [
+        ("BareByCell", r"behaviour rules\.py:BareByCell: cell 7: ValueError: rate 'divide' is nan"),
+        ("Soils", r"behaviour rules\.py:Soils set oxygen in voxel \(2, 1, 0\) to nan"),
+        ("Certain", r"behaviour rules\.py:Certain set arrest of cell \d+ to 1\.5; a chance"),
+    ],
+)
+def test_what_is_no_rate_names_rule_and_cell_too(rules: Path, rule: str, says: str) -> None:
+    model = Model(config(rules, rule))
+    with pytest.raises(ValueError, match=says):
         model.step()
     assert model.intact
 

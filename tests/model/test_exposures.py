@@ -88,6 +88,8 @@ def test_mean_is_the_integral(
         ({"dose": 10}, "dose", "10 is a plain number, but dexamethasone is measured as an amount"),
         ({"doses": [{"at": "1 d", "dose": 3, "lasts": "1 h"}]}, "doses.0.dose", "3 is a plain"),
         ({"dose": "-1 nM"}, "dose", "-1 nM is out of range"),
+        ({"dose": ["1 nM"]}, "dose", "['1 nM'] is not a quantity"),
+        ({"dose": {"value": "1 nM"}}, "dose", "is not a quantity"),
         ({"factor": "dexametasone", "dose": "1 nM"}, "factor", "did you mean 'dexamethasone'?"),
     ],
 )  # fmt: skip
