@@ -149,14 +149,14 @@ cdef double divide_plane(const Grid* g, int x) noexcept nogil:
     return total
 
 
-cdef inline void image_row(const Grid* g, const float* p, float* row, int width,
+cdef inline void image_row(const Grid* g, const float* p, float* out, int* bytes_,
                            Py_ssize_t o) noexcept nogil:
-    """-A p on the row at offset o, where c is free."""
+    """-A p on the row at offset o, where c is free; `bytes_` is scratch."""
     if g.unit:
-        row_image_unit(row, <int*>(row + width), p + o, g.s + o, g.links + o, g.dinv + o, g.sx,
+        row_image_unit(out, bytes_, p + o, g.s + o, g.links + o, g.dinv + o, g.sx,
                        g.sy, g.nz)
     else:
-        row_image(row, p + o, g.s + o, g.k[0] + o, g.k[1] + o, g.k[2] + o, g.dinv + o, g.sx, g.sy,
+        row_image(out, p + o, g.s + o, g.k[0] + o, g.k[1] + o, g.k[2] + o, g.dinv + o, g.sx, g.sy,
                   g.nz)
 
 
@@ -169,29 +169,28 @@ cdef void turn_plane(const Grid* g, float* p, float share, int x) noexcept nogil
     seal(g, p + x * g.sx)
 
 
-cdef double apply_plane(const Grid* g, const float* p, float* row, int width,
-                        int x) noexcept nogil:
-    """The sum of -p A p over a plane."""
+cdef double apply_plane(const Grid* g, const float* p, int* bytes_, int x) noexcept nogil:
+    """x = -A p on a plane; returns the sum of p x."""
     cdef double total = 0
     cdef int y
     cdef Py_ssize_t o
     for y in range(1, g.ny + 1):
         o = x * g.sx + y * g.sy + 1
-        image_row(g, p, row, width, o)
-        total += row_dot(p + o, row, g.nz)
+        image_row(g, p, g.x + o, bytes_, o)
+        total += row_dot(p + o, g.x + o, g.nz)
     return total
 
 
 cdef double correct_plane(const Grid* g, double* c, const float* p, double length,
-                          float* row, int width, int* bits, int x) noexcept nogil:
-    """The image of p is made once more: cheaper than keeping it."""
+                          bint imaged, int* bytes_, int* bits, int x) noexcept nogil:
     cdef double total = 0
     cdef int y
     cdef Py_ssize_t o
     for y in range(1, g.ny + 1):
         o = x * g.sx + y * g.sy + 1
-        image_row(g, p, row, width, o)
-        row_shorten(g.b + o, row, <float>length, g.nz)
+        if not imaged:
+            image_row(g, p, g.x + o, bytes_, o)
+        row_shorten(g.b + o, g.x + o, <float>length, g.nz)
         total += row_dot(g.b + o, g.b + o, g.nz)
         row_update(c + o, p + o, length, bits, bits + 1, bits + 2, g.nz)
     seal(g, c + x * g.sx)
@@ -381,17 +380,16 @@ cdef class Kernel:
             wrap_ends(g, self.p)
 
     def curvature(self):
-        """The sum of p A p."""
+        """x = -A p; returns the sum of p A p."""
         cdef Grid* g = &self.levels[0]
         cdef int x
         with nogil:
             for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
-                self.part[x] = apply_plane(g, self.p, <float*>&self.rows[threadid(), 0],
-                                           self.width, x)
+                self.part[x] = apply_plane(g, self.p, <int*>&self.rows[threadid(), 0], x)
         return -self._total()
 
-    def correct(self, double[:, :, ::1] c, double length):
-        """c += length p and b -= length A p.
+    def correct(self, double[:, :, ::1] c, double length, bint imaged):
+        """c += length p and b -= length A p, which x holds if it is `imaged`.
 
         Returns max |length p|, max c (NaN if any is), whether any c is below zero, and the sum of
         b squared.
@@ -402,9 +400,8 @@ cdef class Kernel:
         with nogil:
             for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
                 self.bits[x, 0] = self.bits[x, 1] = self.bits[x, 2] = 0
-                self.part[x] = correct_plane(g, field, self.p, length,
-                                             <float*>&self.rows[threadid(), 0], self.width,
-                                             &self.bits[x, 0], x)
+                self.part[x] = correct_plane(g, field, self.p, length, imaged,
+                                             <int*>&self.rows[threadid(), 0], &self.bits[x, 0], x)
             wrap_ends(g, field)
             for x in range(2, g.nx + 1):
                 self.bits[1, 0] = max(self.bits[1, 0], self.bits[x, 0])

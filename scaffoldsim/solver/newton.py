@@ -253,9 +253,11 @@ class Newton:
             length = 1.0 if plain else product / (kernel.curvature() or math.nan)
             if not (product > 0 and length > 0):
                 break
-            product, plain = 0.0 if plain else product, False
             solve.last = solve.step
-            solve.step, solve.top, solve.negative, square = kernel.correct(self.c, length)
+            solve.step, solve.top, solve.negative, square = kernel.correct(
+                self.c, length, not plain
+            )
+            product, plain = 0.0 if plain else product, False
             solve.norm = math.sqrt(square)
             solve.count += 1
             if solve.count == 1:
