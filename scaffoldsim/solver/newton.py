@@ -24,6 +24,8 @@ NEGLIGIBLE = 1e-3
 # resembles it; slopes are kept if it resembled it by LIKENESS. Where the two are as unlike as
 # UNLIKE one iteration is enough, in the first HASTY problems.
 FINEST, LIKENESS, UNLIKE, HASTY = 1e-5, 5e-3, 0.05, 20
+# The first cycles of a linear problem are worth a length of one, near enough: no product is formed.
+PLAIN = 2
 # A residual that single precision followed counts if the solve began this many tolerances away.
 FOLLOWED = 1e6
 # Iterations on a linear problem with the cycle as preconditioner, then with the diagonal alone if
@@ -240,8 +242,7 @@ class Newton:
         """
         kernel, product = self.grid.kernel, 0.0
         precondition = kernel.divide if jacobi else kernel.cycle
-        # The first cycle is worth a length of one, near enough; gradients begin with the second.
-        plain = not jacobi
+        plain = 0 if jacobi else PLAIN
         while solve.count < most and not (
             solve.count and (solve.norm <= reduction * solve.start or settled())
         ):
@@ -257,7 +258,8 @@ class Newton:
             solve.step, solve.top, solve.negative, square = kernel.correct(
                 self.c, length, not plain
             )
-            product, plain = 0.0 if plain else product, False
+            if plain:
+                product, plain = 0.0, plain - 1
             solve.norm = math.sqrt(square)
             solve.count += 1
             if solve.count == 1:

@@ -201,7 +201,7 @@ def test_walls_that_leak_cost_few_cycles():
         half_saturation=KM,
         threads=2,
     )
-    assert found.cycles <= 13
+    assert found.cycles <= 16
 
 
 AXIS = st.one_of(
