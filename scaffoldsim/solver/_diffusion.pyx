@@ -244,8 +244,9 @@ cdef class Kernel:
         self.p = floats(self.direction)
 
     def clear(self):
-        """Forget every level."""
+        """Forget every level; the direction has its own place again, not that of an old x."""
         self.depth = 0
+        self.p = floats(self.direction)
         self.kept = []
 
     def add_level(self, level, int threads, int visits):

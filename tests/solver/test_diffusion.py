@@ -198,6 +198,24 @@ def test_a_solve_remembers_nothing(boundary):
     assert found.residual == expected.residual
 
 
+def test_a_changed_geometry_after_any_number_of_solves():
+    """A solve lets arrays change places, which a new hierarchy must not mistake for each other."""
+    boundary, pore = {"x": "periodic", "z-": 0.2}, GYROID.copy()
+    domain = Domain(pore, voxel=H, periodic=(True, False, False), threads=2)
+    used = Diffusion(domain, diffusivity=D, boundary=boundary)
+    walls = np.flatnonzero(~GYROID)
+    for count in (1, 1, 2, 3):
+        for tolerance in np.logspace(-6, -4, count):
+            used.solve(None, tolerance=tolerance, **OXYGEN)
+        pore.ravel()[walls[:4]] = True
+        walls = walls[4:]
+        domain.update(pore)
+        found = used.solve(None, decay=1e-4)
+        alone = Domain(pore, voxel=H, periodic=(True, False, False), threads=1)
+        fresh = Diffusion(alone, diffusivity=D, boundary=boundary).solve(None, decay=1e-4)
+        assert found.value.tobytes() == fresh.value.tobytes()
+
+
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(
     st.sampled_from([(4, 9, 6), (9, 11, 7), (17, 13, 10), (8, 16, 12), (13, 14, 14)]),
