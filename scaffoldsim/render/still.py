@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DPI = 200
+#: Kinds of cells that the legend holds at its full size, above the colour bar.
+_ROOMY = 5.5
 #: Share of the width that the legend takes.
 _LEGEND = 0.215
 GREY = "#555555"
@@ -311,6 +313,7 @@ def cell_legend(axes: Axes, frame: Frame, scene: Scene, scale: float) -> None:
 
     axes.set_axis_off()
     handles: list[Any] = []
+    crowd = min(1.0, _ROOMY / max(1, len(frame.counts())))
     for name, count in frame.counts():
         paint = scene.paint(name)
         label = f"{paint.label or name}\n{_percent(count / len(frame.types))}"
@@ -323,8 +326,8 @@ def cell_legend(axes: Axes, frame: Frame, scene: Scene, scale: float) -> None:
     )
     axes.legend(
         handles=handles, loc="upper left", bbox_to_anchor=(-0.02, 1.02), frameon=False,
-        labelspacing=0.95, handletextpad=0.9, handlelength=1.4, fontsize=9.2 * scale,
-        title="Cells", alignment="left",
+        labelspacing=0.95 * crowd, handletextpad=0.9, handlelength=1.4,
+        fontsize=9.2 * scale * crowd, title="Cells", alignment="left",
         title_fontproperties={"weight": "bold", "size": 10.5 * scale},
     )  # fmt: skip
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib
 import numpy as np
@@ -141,3 +142,18 @@ def test_nothing_heavy_is_imported_with_the_package() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("kinds", [3, 6, 8])
+def test_the_legend_ends_above_the_colour_bar(kinds):
+    """With eight kinds of cells it once ran into the bar."""
+    names = ("bmsc", "preosteoblast", "osteoblast", "osteocyte", "adipocyte", "chondrocyte",
+             "endothelial", "senescent")[:kinds]  # fmt: skip
+    frame = SimpleNamespace(counts=lambda: [(name, 1) for name in names], types=range(kinds))
+    with matplotlib.rc_context(still.FONT):
+        figure = still._figure((1600, 1200))
+        panel = figure.add_axes((0.78, 0.40, 0.22, 0.46))
+        still.cell_legend(panel, frame, Scene.load("cutaway"), 1.0)
+        figure.canvas.draw()
+        box = panel.get_legend().get_window_extent()
+    assert box.y0 >= 0.37 * 1200  # the bar ends at 0.36
