@@ -16,23 +16,7 @@ import tifffile
 import scaffoldsim
 from scaffoldsim.cli import main
 from scaffoldsim.render import gl
-
-TINY = """\
-schema: 1
-title: a small net
-duration: 12 h
-step: 1 h
-scaffold:
-  family: gyroid_net
-  material: bcp
-  porosity: 0.92
-  pore_size: 320 um
-  size: [0.43 mm, 0.43 mm, 0.88 mm]
-  voxel: 20 um
-faces: {x: periodic, y: periodic, z: medium}
-cells: {number: 500, donor: {age: 25 y}}
-output: {metrics_every: 6 h, frames_every: 12 h}
-"""
+from tests.compare.studies import TINY
 
 
 @pytest.fixture(autouse=True)

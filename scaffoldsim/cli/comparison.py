@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +70,9 @@ def compare(
     for line in _unlike(list(planned.values())):
         print(line, file=sys.stderr)
     require_scaffolds(list(planned.values()))
-    done, failures = _execute(planned, seeds, folder, workers, scheduler)
+    done, failures = carry_out(
+        " against ".join(planned), planned, seeds, folder, workers, scheduler
+    )
     runs = {name: group for name, group in (stored | done).items() if group}
     if len(runs) > 1:
         _publish(runs, folder, failures)
@@ -220,8 +222,9 @@ def _arm(thing: str, config: str, changes: list[str] | None) -> Config:
     return load_config(config, [f"{key}={name}", *(changes or [])])
 
 
-def _execute(
-    arms: dict[str, Config],
+def carry_out(
+    title: str,
+    arms: Mapping[str, Config],
     seeds: int,
     folder: Path,
     workers: int | None,
@@ -234,7 +237,7 @@ def _execute(
     from scaffoldsim.run.study import Arm, StudyError, execute
 
     failures: list[str] = []
-    with Progress(" against ".join(arms)) as progress, reading_input():
+    with Progress(title) as progress, reading_input():
         try:
             folders = execute(
                 # Resolved: a worker may stand where the user's catalogue is not found.

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scaffoldsim import catalogue
-from scaffoldsim.cli.comparison import require_scaffolds
+from scaffoldsim.cli.comparison import carry_out, require_scaffolds
 from scaffoldsim.cli.failures import BAD_INPUT, FAILED, INTERRUPTED, REFUSED, Failure, reading_input
 from scaffoldsim.cli.places import require_folder, writing
-from scaffoldsim.cli.progress import Progress
 from scaffoldsim.cli.runs import minutes, resources
 
 if TYPE_CHECKING:
@@ -167,29 +166,14 @@ def _execute(
     plan: Plan, seeds: int, folder: Path, workers: int | None, scheduler: str | None
 ) -> tuple[dict[str, list[Run]], list[str]]:
     """Run all arms with all donors, as far as they are not done; return the runs, and failures."""
-    from scaffoldsim.run.record import Run
-    from scaffoldsim.run.study import Arm, StudyError, execute
-
-    failures: list[str] = []
     title = f"study {plan.study.name}, {len(plan.configs)} arms x {seeds} donors"
-    with Progress(title) as progress, reading_input(), writing(folder):
+    with writing(folder):
         try:
-            folders = execute(
-                # Resolved: a worker may stand where the user's catalogue is not found.
-                {name: Arm(config.resolved()) for name, config in plan.configs.items()},
-                range(1, seeds + 1),
-                folder,
-                workers=workers,
-                scheduler=scheduler,
-                progress=progress,
-            )
-        except StudyError as error:
-            folders, failures = error.folders, [str(failure) for failure in error.failures]
+            return carry_out(title, plan.configs, seeds, folder, workers, scheduler)
         except KeyboardInterrupt:
             raise Failure(
                 INTERRUPTED, f"interrupted; {folder} keeps its runs, the same command goes on"
             ) from None
-    return {name: [Run(path) for path in paths] for name, paths in folders.items()}, failures
 
 
 def _publish(plan: Plan, runs: dict[str, list[Run]], folder: Path, failures: list[str]) -> None:
