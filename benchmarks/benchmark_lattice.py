@@ -26,22 +26,14 @@ import tracemalloc
 import numpy as np
 from benchmark_diffusion import Table
 
+from scaffoldsim.config import DEFAULTS
 from scaffoldsim.model.cells import Cells
 from scaffoldsim.model.lattice import SORT_EVERY, Lattice
+from scaffoldsim.model.rates import CAUSES
 from scaffoldsim.scaffold.grid import Grid
 
 HOUR = 3600.0
-CAUSES = ["basal", "ischaemic", "lifespan", "left"]
-TYPES = [
-    "bmsc",
-    "preosteoblast",
-    "osteoblast",
-    "osteocyte",
-    "adipocyte",
-    "chondrocyte",
-    "endothelial",
-    "senescent",
-]
+TYPES = list(DEFAULTS["cell_types"])
 SENESCENT = TYPES.index("senescent")
 SLOPE = 20.0  # of the potential, half its range over half a period: about 40 of chemotaxis strength
 

@@ -122,8 +122,8 @@ cdef inline int around(const Grid* g, int x) noexcept nogil:
     return (x - 1 + 8 * DEGREE * g.nx) % g.nx + 1 if g.px else 0
 
 
-cdef inline int slabs_of(const Grid* g, int planes) noexcept nogil:
-    return max(1, min(g.threads, planes // THIN))
+cdef inline int slabs_of(const Grid* g) noexcept nogil:
+    return max(1, min(g.threads, g.nx // THIN))
 
 
 cdef inline float* ring(float* planes, int j, int x, Py_ssize_t sx) noexcept nogil:
@@ -205,7 +205,7 @@ cdef inline void restrict_planes(const Grid* g, const Scratch* scratch, const fl
 
 cdef void descend(const Grid* g, const Scratch* scratch) noexcept nogil:
     """Smooth an empty field and restrict its residual, on a grid without loose rows."""
-    cdef int pairs = (g.nx + 1) // 2, slabs = slabs_of(g, g.nx), slab
+    cdef int pairs = (g.nx + 1) // 2, slabs = slabs_of(g), slab
     for slab in prange(slabs, num_threads=slabs, schedule="static"):
         descend_slab(g, scratch, 2 * (pairs * slab // slabs) + 1,
                      min(2 * (pairs * (slab + 1) // slabs), g.nx), slab)
@@ -277,7 +277,7 @@ cdef void ascend(const Grid* g, const Scratch* scratch, double* product) noexcep
 
     `product` becomes the sum of x b on each plane, if it is asked for.
     """
-    cdef int slabs = slabs_of(g, g.nx), slab
+    cdef int slabs = slabs_of(g), slab
     prolong_loose(g)
     # One region, so that threads are woken once; they meet where the first loop ends.
     with parallel(num_threads=slabs):

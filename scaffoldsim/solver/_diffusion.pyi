@@ -2,6 +2,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+degree: int
+
 class Kernel:
     def __init__(
         self, threads: int, shape: tuple[int, int, int], weights: NDArray[Any]

@@ -21,6 +21,9 @@ cdef enum:
     ROWS = 5         # of double scratch per thread
 
 
+degree = DEGREE      # of the smoother, for those who make its weights
+
+
 # ------------------------------------------------------------------------------------ the equation
 cdef Term as_term(tuple term):
     """(array or None, factor, constant); the array is (nx, ny, nz), single or double."""

@@ -34,12 +34,13 @@ from scaffoldsim.solver.padding import Axes, Shape, aligned, pad, wrap
 # they take longer to compute than to call.
 REVISIT_SHARE, REVISIT_RATIO, REVISIT_ROWS = 0.6, 0.5, 1000
 # The smoother damps eigenvalues of the scaled operator from SMOOTHED to 2, the largest possible.
-SMOOTHED, DEGREE = 0.5, 3
+SMOOTHED = 0.5
 
 
 def smoother() -> NDArray[np.float32]:
     """Weights of the steps of a smoother: the reciprocal roots of the Chebyshev polynomial."""
-    at = np.cos(np.pi * (2 * np.arange(DEGREE) + 1) / (2 * DEGREE))
+    degree = _diffusion.degree
+    at = np.cos(np.pi * (2 * np.arange(degree) + 1) / (2 * degree))
     weights: NDArray[np.float32] = (1 / (1 + SMOOTHED / 2 + (1 - SMOOTHED / 2) * at)).astype(
         np.float32
     )
