@@ -18,6 +18,7 @@ KINDS: dict[str, str] = {
     "cells": "configs/cells",
     "hosts": "configs/hosts",
     "organisms": "configs/organisms",
+    "tissues": "configs/tissues",
     "conditions": "configs/conditions",
     "genes": "configs/genes",
     "factors": "configs/factors",

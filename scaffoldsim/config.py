@@ -46,6 +46,7 @@ OWNERS: dict[str, str] = {
     "scaffold": "scaffoldsim.scaffold.section:ScaffoldSection",
     "faces": "scaffoldsim.scaffold.grid:Faces",
     "host": "scaffoldsim.model.host:Host",
+    "bone": "scaffoldsim.model.bone:BoneTissue",
     "fields": "scaffoldsim.model.fields:Species",
     "cell_types": "scaffoldsim.model.celltypes:CellType",
     "cells": "scaffoldsim.model.delivery:Seeding",
@@ -65,6 +66,7 @@ ENTRIES: dict[str, str] = {
     "cells": OWNERS["cell_types"],
     "factors": "scaffoldsim.model.factors:Factor",
     "organisms": "scaffoldsim.model.organisms:Organism",
+    "tissues": OWNERS["bone"],
     "conditions": "scaffoldsim.model.conditions:Condition",
     "genes": "scaffoldsim.model.genes:Gene",
 }
@@ -77,6 +79,7 @@ _LISTS = {"exposures", "behaviours"}
 DEFAULTS: dict[str, Any] = {
     "faces": "closed",
     "host": "culture",
+    "bone": "bone",
     "fields": {"oxygen": "oxygen"},
     "cell_types": {
         name: name
@@ -130,13 +133,14 @@ class Config:
     ----------
     name, title, seed, duration, step
         The keys of no section; duration and step in seconds.
-    scaffold, faces, host, fields, cell_types, cells, exposures, mechanics, behaviours, output
+    scaffold, faces, host, bone, fields, cell_types, cells, exposures, mechanics, behaviours, output
         The validated sections.
     """
 
     scaffold: Any
     faces: Any
     host: Any
+    bone: Any
     fields: Any
     cell_types: Any
     cells: Any

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field
 
 from scaffoldsim.config import Entry, Parameter, Section, Unit, read_entry
+from scaffoldsim.model.bone import OrganismBone
 from scaffoldsim.model.conditions import Condition
 from scaffoldsim.tree import Path_
 from scaffoldsim.units import format_si
@@ -45,6 +46,8 @@ class Organism(Entry):
         as a table, linear between its rows and flat outside.
     ageing
         What age does: a condition of severity 1 − q. It acts through the age alone.
+    bone
+        How it makes bone, and how much of it the young adult has.
     """
 
     kind: ClassVar[str] = "organisms"
@@ -54,6 +57,7 @@ class Organism(Entry):
     adult: _Age
     decline: Decline | None = None
     vitality: list[Vitality] = Field([])
+    bone: OrganismBone
     ageing: Annotated[Condition, BeforeValidator(lambda v: _named("conditions", v))] = "ageing"  # type: ignore[assignment]
 
     def problems(self) -> Iterator[tuple[Path_, str]]:
