@@ -3,10 +3,10 @@
     python benchmarks/benchmark_tissue.py [--large] [--sizes N ...] [--threads N ...] [--repeats N]
 
 A sheet gyroid of two periods per 100 voxels, in an eighth of a periodic box. On its surfaces lies
-matrix, in a tenth of the voxels, and a tenth of the voxels holds an osteoblast, next to it. A step is
-1 h; the best of the repeats counts, since a busy machine only ever adds to it. *In culture* nothing
-is resorbed; *in a host* all bone is within reach of a supply. Without --large 100³, with it 200³ as
-well.
+matrix, in a tenth of the voxels, and a tenth of the voxels holds an osteoblast, next to it. A step
+is 1 h; the best of the repeats counts, since a busy machine only ever adds to it. *In culture*
+nothing is resorbed; *in a host* all bone is within reach of a supply. Without --large 100³, with it
+200³ as well.
 """
 
 from __future__ import annotations

@@ -7,22 +7,6 @@ Array = NDArray[Any]
 def take_stock(
     osteoid: Array, bone: Array, holds: Array, shape: Array, wraps: Array, threads: int
 ) -> None: ...
-def snapshot(
-    bone: Array,
-    scaffold: Array,
-    occupied: Array,
-    osteoblasts: Array,
-    planes: Array,
-    shape: Array,
-    wraps: Array,
-    whole: bool,
-    enter: float,
-    threads: int,
-    rows: Array,
-    near: Array,
-    f: Array,
-    kind: Array,
-) -> None: ...
 def turn_over(
     osteoid: Array,
     bone: Array,
@@ -35,28 +19,6 @@ def turn_over(
     far: float,
     chain: Array,
     threads: int,
-    books: Array,
-) -> None: ...
-def lay(
-    osteoid: Array,
-    bone: Array,
-    holds: Array,
-    shape: Array,
-    wraps: Array,
-    f: Array,
-    kind: Array,
-    near: Array,
-    osteoblasts: Array,
-    planes: Array,
-    output: Array,
-    varies: bool,
-    amount: float,
-    full: float,
-    visited: float,
-    nothing: Array,
-    slabs: int,
-    threads: int,
-    scratch: Array,
     books: Array,
 ) -> None: ...
 def call(

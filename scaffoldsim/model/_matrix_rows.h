@@ -1,6 +1,6 @@
-/* What `_matrix.pyx` does with all voxels of a row along z in one go.
+/* What `_matrix.pyx` does with all voxels of a row along z in one go, and how it rounds.
 
-   Compiled for two instruction sets, of which the loader picks one; no operation is contracted or
+   Rows are compiled for two instruction sets, of which the loader picks one; no operation is contracted or
    reordered, so both give the same bits. */
 #ifndef SCAFFOLDSIM_MATRIX_ROWS_H
 #define SCAFFOLDSIM_MATRIX_ROWS_H
@@ -14,6 +14,14 @@
 #else
 #define ROW static
 #endif
+
+/* A number as single precision stores it. The books need it, and GCC 12 drops the rounding where it
+   makes pairs of such numbers vectors and they become double again; so they go through memory. */
+static inline float stored(double value)
+{
+    volatile float kept = (float)value;
+    return kept;
+}
 
 /* Bits of what a voxel is to an osteoblast. */
 #define SURFACE 1 /* filled to ENTER: cells and osteoid find hold on it */

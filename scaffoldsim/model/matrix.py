@@ -1,22 +1,23 @@
 """Bone matrix per voxel: osteoid is laid, mineralises, and bone is resorbed and answered.
 
-The compiled half is ``_matrix.pyx``. What a voxel holds is told by shares of its volume; who lays,
-where bone is supplied with blood and what drugs do are the caller's.
+The compiled half is ``_matrix.pyx`` and ``_osteoid.pyx``. What a voxel holds is told by shares of
+its volume; who lays, where bone is supplied with blood and what drugs do are the caller's.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc
 
-from scaffoldsim.model import _matrix, counter
+from scaffoldsim.model import _matrix, _osteoid, counter
 from scaffoldsim.model.bone import BURY, ENTER
+from scaffoldsim.model.matrix_ledger import MatrixLedger
 from scaffoldsim.solver.inputs import positive, thread_count
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from scaffoldsim.scaffold.grid import Grid
 
 __all__ = ["Matrix", "MatrixLedger"]
+
+Array = NDArray[Any]
+Shares = NDArray[np.float32]
 
 #: stages of mineralisation: the lag has a standard deviation of its mean over the root of this
 STAGES = 3
@@ -41,53 +45,6 @@ _LAID, _ASKED, _MINERALISED, _RESORBED_NEW, _RESORBED_HOST = range(5)
 _LEAST_SLAB = 12
 
 
-@dataclass
-class MatrixLedger:
-    """Volumes of matrix since the start, m³: what the stored arrays gained and lost.
-
-    Attributes
-    ----------
-    osteoid_before, mineral_before, host_before : float
-        There at the start.
-    laid : float
-        Osteoid laid.
-    unlaid : float
-        What osteoblasts would have laid had there been room.
-    mineralised : float
-        Osteoid that became mineral.
-    resorbed_new, resorbed_host : float
-        New and host bone taken away.
-    """
-
-    osteoid_before: float = 0.0
-    mineral_before: float = 0.0
-    host_before: float = 0.0
-    laid: float = 0.0
-    unlaid: float = 0.0
-    mineralised: float = 0.0
-    resorbed_new: float = 0.0
-    resorbed_host: float = 0.0
-
-    def gap(self, *, osteoid: float, mineral: float, host: float) -> float:
-        """What the books do not explain of the volumes present (m³), as a share of the greatest.
-
-        Examples
-        --------
-        >>> ledger = MatrixLedger(laid=5.0, mineralised=3.0, resorbed_new=1.0, host_before=2.0)
-        >>> ledger.gap(osteoid=2.0, mineral=2.0, host=2.0)
-        0.0
-        >>> ledger.gap(osteoid=2.0, mineral=2.0, host=1.9)
-        0.02...
-        """
-        missing = (
-            osteoid - (self.osteoid_before + self.laid - self.mineralised),
-            mineral - (self.mineral_before + self.mineralised - self.resorbed_new),
-            host - (self.host_before - self.resorbed_host),
-        )
-        most = max(osteoid, mineral, host, *(getattr(self, item.name) for item in fields(self)))
-        return max(map(abs, missing)) / most if most > 0.0 else 0.0
-
-
 class Matrix:
     r"""Osteoid, mineral and host bone of every voxel, as shares of its volume.
 
@@ -97,11 +54,11 @@ class Matrix:
     .. math:: w_u \propto c_u (1 - f_u), \qquad f = s + o + m + b,
 
     c = 1 + faces that touch a voxel with f ≥ `ENTER`. A voxel of scaffold gets nothing; one that
-    holds a motile cell has room up to `ENTER` only, and is never filled to it. What finds no room is
-    not laid.
+    holds a motile cell has room up to `ENTER` only, and is never filled to it. What finds no room
+    is not laid.
 
     **Mineralisation.** Osteoid passes three stages of the rate :math:`3/\tau` each, solved exactly.
-    `young` is the mineral weighed by :math:`e^{-a/\tau_m}` of its age a, so that its modulus follows.
+    `young` is the mineral weighed by :math:`e^{-a/\tau_m}` of its age a; its modulus follows.
 
     **Resorption.** Where bone may be resorbed, an exposed area A takes
 
@@ -139,6 +96,8 @@ class Matrix:
         Osteoid, mineral and host bone together; follows from the others.
     ledger : MatrixLedger
         Volumes since the start.
+
+    Arrays are views of what the kernel works on: write into them, and call `begin` then.
 
     Raises
     ------
@@ -196,6 +155,13 @@ class Matrix:
         self._f = np.empty(0, np.float32)
         self._kind = np.empty(0, np.uint8)
         self._scratch = np.empty((0, 0), np.float32)
+        shape = grid.shape
+        self.osteoid: Shares = self._osteoid.reshape(STAGES, *shape)
+        self.mineral: Shares = self._bone[_MINERAL].reshape(shape)
+        self.young: Shares = self._bone[_YOUNG].reshape(shape)
+        self.host: Shares = self._bone[_HOST].reshape(shape)
+        self.answering: Shares = self._bone[_ANSWERING].reshape(shape)
+        self.covered: Shares = self._bone[_COVERED].reshape(shape)
         if host is not None:
             self.host[:] = _shares(host, "host", grid.shape)
         self.ledger = MatrixLedger()
@@ -206,36 +172,6 @@ class Matrix:
         return f"Matrix(osteoid {osteoid:.3g}, new bone {mineral:.3g}, host bone {host:.3g} mm³)"
 
     # arrays -----------------------------------------------------------------------------------
-
-    @property
-    def osteoid(self) -> NDArray[np.float32]:
-        """Share of the voxel by stage of mineralisation, (3, nx, ny, nz)."""
-        return self._osteoid.reshape(STAGES, *self.grid.shape)
-
-    @property
-    def mineral(self) -> NDArray[np.float32]:
-        """Share of new bone."""
-        return self._bone[_MINERAL].reshape(self.grid.shape)
-
-    @property
-    def young(self) -> NDArray[np.float32]:
-        """New bone weighed by e^(-age/maturation_time)."""
-        return self._bone[_YOUNG].reshape(self.grid.shape)
-
-    @property
-    def host(self) -> NDArray[np.float32]:
-        """Share of the host's bone."""
-        return self._bone[_HOST].reshape(self.grid.shape)
-
-    @property
-    def answering(self) -> NDArray[np.float32]:
-        """Resorbed bone not yet answered by recruits, as a share of the voxel."""
-        return self._bone[_ANSWERING].reshape(self.grid.shape)
-
-    @property
-    def covered(self) -> NDArray[np.float32]:
-        """Share of osteoid, new bone and host bone together."""
-        return self._bone[_COVERED].reshape(self.grid.shape)
 
     def begin(self) -> None:
         """Take the arrays as they are for the start; call it after writing to one of them."""
@@ -321,7 +257,7 @@ class Matrix:
         rows, near = np.zeros((2, nx * ny), np.uint8)
         if voxels.size or where.size:
             self._reserve()
-            _matrix.snapshot(
+            _osteoid.snapshot(
                 self._bone,
                 scaffold.reshape(-1),
                 visited,
@@ -349,7 +285,7 @@ class Matrix:
         )
         amount = self.deposition * dt / self.grid.voxel**3
         if voxels.size and amount > 0.0:
-            _matrix.lay(
+            _osteoid.lay(
                 *self._arrays,
                 self._f,
                 self._kind,
@@ -372,8 +308,10 @@ class Matrix:
     def buried(
         self, voxels: NDArray[np.integer[Any]], scaffold: NDArray[np.float32]
     ) -> NDArray[np.bool_]:
-        """Whether each of these flat voxels is filled beyond `BURY`: an osteoblast there is buried."""
-        found: NDArray[np.bool_] = scaffold.reshape(-1)[voxels] + self._bone[_COVERED, voxels] > BURY
+        """Whether each of these flat voxels is filled beyond `BURY`: an osteoblast is buried."""
+        found: NDArray[np.bool_] = (
+            scaffold.reshape(-1)[voxels] + self._bone[_COVERED, voxels] > BURY
+        )
         return found
 
     def recruits(
@@ -452,18 +390,20 @@ class Matrix:
                 raise ValueError(f"the state of the matrix lacks {name}.")
             if np.shape(state[name]) != shape:
                 raise ValueError(
-                    f"the matrix's {name} has shape {np.shape(state[name])}, must be {shape}: it is "
-                    "of another grid."
+                    f"the matrix's {name} has shape {np.shape(state[name])}, must be {shape}: it "
+                    "is of another grid."
                 )
         for name in shapes.keys() - {"ledger"}:
             getattr(self, name)[:] = np.asarray(state[name], np.float32)
         self.begin()
-        self.ledger = MatrixLedger(**dict(zip(names, np.asarray(state["ledger"]).tolist(), strict=True)))
+        self.ledger = MatrixLedger(
+            **dict(zip(names, np.asarray(state["ledger"]).tolist(), strict=True))
+        )
 
     # ------------------------------------------------------------------------------------------
 
     @property
-    def _arrays(self) -> tuple[NDArray[Any], ...]:
+    def _arrays(self) -> tuple[Array, Array, Array, Array, Array]:
         return self._osteoid, self._bone, self._holds, self._shape, self._wraps
 
     def _reserve(self) -> None:
@@ -479,7 +419,7 @@ class Matrix:
         voxels = np.ascontiguousarray(osteoblasts)
         if voxels.dtype != np.int32 or voxels.ndim != 1:
             raise ValueError(
-                f"osteoblasts has type {voxels.dtype} and {voxels.ndim} axes, must be int32 and flat."
+                f"osteoblasts has type {voxels.dtype} and {voxels.ndim} axes, must be int32, flat."
             )
         if voxels.size and not (
             voxels[0] >= 0 and voxels[-1] < self._holds.size and (voxels[1:] > voxels[:-1]).all()
@@ -490,7 +430,7 @@ class Matrix:
         return voxels
 
     def _chain(self, dt: float, factor: float) -> NDArray[np.float64]:
-        """Shares of each stage that stay, go on and leave in a step, and of the ageing of mineral."""
+        """Shares of the stages that stay, go on and leave in a step, and how mineral ages."""
         x = STAGES * factor * dt / self.mineralisation_time
         age = dt / float(self.bone.maturation_time)
         stay = math.exp(-x)
@@ -530,7 +470,9 @@ def _outputs(output: float | NDArray[np.float32], n: int) -> NDArray[np.float32]
     """The multiplier of all osteoblasts, or that of each."""
     array = np.ascontiguousarray(output, dtype=np.float32).reshape(-1)
     if np.ndim(output) and array.size != n:
-        raise ValueError(f"output has {array.size} values, must have one for each of {n} osteoblasts.")
+        raise ValueError(
+            f"output has {array.size} values, must have one for each of {n} osteoblasts."
+        )
     if array.size and not (array.min() >= 0.0 and math.isfinite(array.max())):
         raise ValueError(
             f"output has values from {array.min()} to {array.max()}, must be finite and 0 or more."
