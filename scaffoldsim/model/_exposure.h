@@ -30,54 +30,71 @@ static inline ptrdiff_t exposure_beside(const exposure_box *box, int axis, ptrdi
     return box->periodic[axis] ? (j + n) % n : i;
 }
 
-/* 32 times the gradient of f, per voxel, at voxel (x, y, z). */
+/* 32 times the gradient of f, per voxel, where x, y and z point at the offsets of a voxel along the
+   axes, between those of its neighbours. */
 static inline void exposure_gradient(
-    const exposure_box *box, ptrdiff_t x, ptrdiff_t y, ptrdiff_t z, float *gradient)
+    const float *f, const ptrdiff_t *x, const ptrdiff_t *y, const ptrdiff_t *z, float *gradient)
 {
-    const ptrdiff_t below = exposure_beside(box, 2, z, -1), above = exposure_beside(box, 2, z, 1);
-    float along[3] = {0, 0, 0};
-    for (int i = -1; i <= 1; i++) {
-        const ptrdiff_t plane = exposure_beside(box, 0, x, i) * box->n[1];
+    float along_x = 0.0f, along_y = 0.0f, along_z = 0.0f;
+    for (int i = -1; i <= 1; i++)
         for (int j = -1; j <= 1; j++) {
-            const float *row = box->f + (plane + exposure_beside(box, 1, y, j)) * box->n[2];
-            const float sum = row[below] + 2.0f * row[z] + row[above];
-            along[0] += (float)(i * (2 - j * j)) * sum;
-            along[1] += (float)(j * (2 - i * i)) * sum;
-            along[2] += (float)((2 - i * i) * (2 - j * j)) * (row[above] - row[below]);
+            const float *row = f + x[i] + y[j];
+            const float below = row[z[-1]], above = row[z[1]];
+            const float sum = below + 2.0f * row[z[0]] + above;
+            along_x += (float)(i * (2 - j * j)) * sum;
+            along_y += (float)(j * (2 - i * i)) * sum;
+            along_z += (float)((2 - i * i) * (2 - j * j)) * (above - below);
         }
-    }
-    for (int a = 0; a < 3; a++)
-        gradient[a] = along[a];
+    gradient[0] = along_x;
+    gradient[1] = along_y;
+    gradient[2] = along_z;
 }
 
 /* A / h² of voxel (x, y, z). */
 static inline double exposed_area(
     const exposure_box *box, ptrdiff_t x, ptrdiff_t y, ptrdiff_t z)
 {
-    const float here = box->f[(x * box->n[1] + y) * box->n[2] + z];
-    float own[3], next[3], area = 0.0f;
-    int known = 0;
-    if (here <= 0.0f)
+    const ptrdiff_t here[3] = {x, y, z};
+    const ptrdiff_t stride[3] = {box->n[1] * box->n[2], box->n[2], 1};
+    const float *f = box->f;
+    const float own = f[x * stride[0] + y * stride[1] + z];
+    ptrdiff_t at[3][5]; /* offsets along each axis, of the two voxels before to the two behind */
+    float jump[3][2], mine[3], next[3], area = 0.0f;
+    int any = 0;
+    if (own <= 0.0f)
         return 0.0;
-    for (int axis = 0; axis < 3; axis++)
-        for (int step = -1; step <= 1; step += 2) {
-            ptrdiff_t at[3] = {x, y, z};
-            at[axis] = exposure_beside(box, axis, at[axis], step);
-            const float jump = here - box->f[(at[0] * box->n[1] + at[1]) * box->n[2] + at[2]];
-            if (jump <= 0.0f)
+    for (int a = 0; a < 3; a++) {
+        const ptrdiff_t before = exposure_beside(box, a, here[a], -1);
+        const ptrdiff_t behind = exposure_beside(box, a, here[a], 1);
+        at[a][0] = exposure_beside(box, a, before, -1) * stride[a];
+        at[a][1] = before * stride[a];
+        at[a][2] = here[a] * stride[a];
+        at[a][3] = behind * stride[a];
+        at[a][4] = exposure_beside(box, a, behind, 1) * stride[a];
+    }
+    const ptrdiff_t middle = at[0][2] + at[1][2] + at[2][2];
+    for (int a = 0; a < 3; a++)
+        for (int side = 0; side < 2; side++) {
+            jump[a][side] = own - f[middle - at[a][2] + at[a][1 + 2 * side]];
+            any |= jump[a][side] > 0.0f;
+        }
+    if (!any)
+        return 0.0;
+    exposure_gradient(f, &at[0][2], &at[1][2], &at[2][2], mine);
+    for (int a = 0; a < 3; a++)
+        for (int side = 0; side < 2; side++) {
+            if (jump[a][side] <= 0.0f)
                 continue;
-            if (!known) {
-                exposure_gradient(box, x, y, z, own);
-                known = 1;
-            }
-            exposure_gradient(box, at[0], at[1], at[2], next);
+            const int to = 1 + 2 * side;
+            exposure_gradient(
+                f, &at[0][a == 0 ? to : 2], &at[1][a == 1 ? to : 2], &at[2][a == 2 ? to : 2], next);
             float square = 0.0f;
-            for (int a = 0; a < 3; a++) {
-                next[a] += own[a];
-                square += next[a] * next[a];
+            for (int b = 0; b < 3; b++) {
+                next[b] += mine[b];
+                square += next[b] * next[b];
             }
             /* a slit one voxel wide in a wall one voxel thick: no normal, and the whole face */
-            area += square > 0.0f ? jump * fabsf(next[axis]) / sqrtf(square) : jump;
+            area += square > 0.0f ? jump[a][side] * fabsf(next[a]) / sqrtf(square) : jump[a][side];
         }
     return area;
 }
