@@ -155,7 +155,8 @@ class Degradation:
         """Stiffness of the solid as a share of the start: min(1, M/M₀ + 0.1) for hydrolysis."""
         if self.molecular_weight is None:
             return 1.0
-        return np.minimum(np.float32(1), self.molecular_weight + np.float32(_STAYS_STIFF))
+        stiff: Floats = np.minimum(self.molecular_weight + np.float32(_STAYS_STIFF), np.float32(1))
+        return stiff
 
     def advance(
         self,

@@ -9,6 +9,8 @@ from pydantic import Field
 from scaffoldsim.schema import Entry, Parameter, Section, Unit
 
 Share = Annotated[Parameter, Unit("", ge=0, le=1)]
+_Amount = Unit("kg", ge=0, le=1e-3, show="ug", other="mol")
+_Average = Unit("kg/m^3", ge=0, le=1e3, show="ug/mL", other="mol/m^3")
 Days = Annotated[Parameter, Unit("s", ge=3600, le=50 * 31557600.0, show="d")]
 
 
@@ -21,7 +23,8 @@ class Degradation(Section):
 
     .. math:: dM/dt = -k_M M (1 + a/a_2), \qquad ds/dt = -k_s s \text{ when } M < m_c M_0
 
-    with the concentration a of acid. ``cell_mediated`` takes the same share everywhere near vessels.
+    with the concentration a of acid. ``cell_mediated`` takes the same share everywhere near
+    vessels.
 
     Attributes
     ----------
@@ -120,11 +123,30 @@ class LoadedFactor(Section):
     """
 
     species: str
-    amount: Annotated[float, Unit("kg", ge=0, le=1e-3, show="ug", other="mol")] | None = None
-    concentration: (
-        Annotated[float, Unit("kg/m^3", ge=0, le=1e3, show="ng/mL", other="mol/m^3")] | None
-    ) = None
+    amount: Annotated[float, _Amount] | None = None
+    concentration: Annotated[float, _Average] | None = None
     carrier: Carrier | None = None
+
+    @property
+    def unit(self) -> str:
+        """What it is counted in, ``kg`` or ``mol``."""
+        given = self.amount if self.amount is not None else self.concentration
+        text = getattr(given, "text", "")
+        kinds = _Amount if self.amount is not None else _Average
+        return kinds.kind_of(text).removesuffix("/m^3")
+
+    def total(self, volume: float) -> float:
+        """Return how much of it there is in a box of `volume`, m³; kg or mol.
+
+        Examples
+        --------
+        >>> factor = LoadedFactor(species="bmp2", concentration="10 ug/mL")
+        >>> f"{factor.total(2e-9) * 1e12:.1f} ng"
+        '20.0 ng'
+        """
+        if self.amount is not None:
+            return float(self.amount)
+        return float(self.concentration or 0.0) * volume
 
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """How much of it there is has to be given once."""

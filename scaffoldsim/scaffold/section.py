@@ -146,10 +146,10 @@ class ScaffoldSection(Entry):
         """Keys that need each other, and criterion C4."""
         for index, factor in enumerate(self.loaded):
             if factor.carrier is None and (self.material is None or self.material.carrier is None):
-                of = f"{self.material.name or 'the material'}" if self.material else "no material"
+                of = f"the material {self.material.name}" if self.material else "a missing material"
                 yield (
                     ("loaded", index, "carrier"),
-                    f"is missing: {of} does not say how a factor leaves it; give burst and half_life",
+                    f"is missing, and {of} says nothing of it; give its burst and half_life",
                 )
         if (self.family is None) == (self.image is None):
             yield (), "a scaffold is either a family, to be designed, or an image; give one of them"
