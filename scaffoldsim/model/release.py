@@ -98,8 +98,8 @@ class Release:
 
     *Products*: content × free share × density × volume lost, into the voxel that lost it;
     of one that is still closed, into its open neighbours in equal parts, and where there are none
-    it waits. A product that is not among the fields is counted and not spread. *Loaded factors* leave evenly
-    from the pores at the surface of the scaffold as built (of a gel, from everywhere), see
+    it waits. A product that is not among the fields is counted and not spread. *Loaded factors*
+    leave evenly from the pores at the surface of the scaffold as built (of a gel, from all), see
     `released`. *Bound factors*: in a voxel with matrix (osteoid o, mineral m)
 
     .. math:: dc/dt = -k(o+m)c + R/\tau, \qquad dR/dt = k(o+m)c - R/\tau
