@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Floats = NDArray[np.float32]
 
-#: voxels that a surface recedes by in one go, at most; and while its speed is found, to second order
+#: voxels by which a surface recedes in one go, at most; and while its speed is found (second order)
 _STRIDE, _LONG_STRIDE = 0.05, 0.1
 #: what is left of a voxel below this share goes with the rest, so that nothing shrinks for ever
 _RESIDUE = 1e-3
