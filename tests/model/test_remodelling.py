@@ -182,7 +182,7 @@ def test_a_run_starts_in_the_steady_state() -> None:
     assert mean[1] == pytest.approx(mean[0] * ratio, abs=4 * 0.5 / np.sqrt(30))
     assert start.answering == pytest.approx(resorbed * 10 * DAY)
     osteoid = float(start.osteoid.sum(dtype=float)) * GRID.voxel_volume
-    assert osteoid == pytest.approx(total * 10 * DAY, rel=1e-5)
+    assert osteoid == pytest.approx(total * 10 * DAY, rel=1e-5, abs=0)
 
 
 def test_cells_stand_on_free_surfaces_of_bone() -> None:
@@ -212,7 +212,8 @@ def test_the_start_depends_on_the_seed_alone() -> None:
         for seed in (1, 1, 2)
     )
     assert np.array_equal(one.builders, same.builders)
-    assert not np.array_equal(one.builders, other.builders)
+    assert one.builders.size == pytest.approx(other.builders.size, abs=1)
+    assert len(set(one.builders) & set(other.builders)) < one.builders.size / 2
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
@@ -226,12 +227,13 @@ def test_no_bone_and_bone_everywhere(value: float) -> None:
 
 def test_neighbours_wrap_where_the_box_does() -> None:
     values = np.zeros((4, 5, 3), np.float32)
-    values[0, 0, 0] = 1
+    values[0, 0, 0], values[3, 4, 2] = 1, 10
     found = with_neighbours(values, (True, False, True))
-    assert set(zip(*(map(int, axis) for axis in np.nonzero(found)), strict=True)) == {
-        (0, 0, 0), (1, 0, 0), (3, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 2)
-    }  # fmt: skip
-    assert found.sum() == 6
+    expected = np.zeros_like(values)
+    for x, y, z in ((0, 0, 0), (1, 0, 0), (3, 0, 0), (0, 1, 0), (0, 0, 1), (0, 0, 2)):
+        expected[x, y, z] += 1
+        expected[3 - x, 4 - y, 2 - z] += 10
+    assert np.array_equal(found, expected)
 
 
 def test_a_buried_osteoblast_is_replaced_by_one() -> None:
