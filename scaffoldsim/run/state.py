@@ -1,4 +1,4 @@
-"""``state.zarr``: scaffold, fields, matrix and cells over time, one committed frame after another."""
+"""``state.zarr``: scaffold, fields, matrix and cells over time, one frame after another."""
 
 from __future__ import annotations
 
