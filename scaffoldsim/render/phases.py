@@ -2,8 +2,8 @@
 
 A frame holds what share of each voxel is scaffold, osteoid, mineral, host bone. A surface needs a
 depth: > 0 inside, 0 on it. The solid as a whole is where the shares come to half a voxel, as it is
-closed to cells there; each part of it is where that part is the greatest. So the parts fill the
-solid without a gap between them, however thin a layer of bone is.
+closed to cells there; its surface shows the part that is the greatest. So no gap is between two
+parts, however thin a layer of bone is.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ PARTS: dict[str, tuple[str, ...]] = {
 _HALF = np.float32(0.5)
 #: Distances between voxels up to 1.5 voxels apart are 1 and √2 on each side, whatever the offset.
 _MASK_VALUES = 32
-#: Widths of the Gaussian in voxels: of a surface, and of the border of two parts.
+#: Widths of the Gaussian in voxels: of a surface, and of the border of two parts. Under a wider one
+#: half a voxel of bone on a wall would count as the wall.
 _BLUR = 1.3
-_SHARE_BLUR = 1.0
-_BORDER_BLUR = 0.6
-#: A share of the scaffold that differs by more from that as built has changed.
+_BORDER_BLUR = 0.75
+#: A voxel whose solid share differs by more from that of the scaffold as built has changed.
 _CHANGED = 1e-4
-#: The smallest depth after blurring, in voxels: a voxel stays on its side of the surface.
-_LEAST = np.float32(0.05)
+#: What blurring leaves at least of a depth: a voxel stays on its side of the surface.
+_LEAST = np.float32(0.1)
 
 Array = npt.NDArray[Any]
 
@@ -79,10 +79,10 @@ def kinds(parts: Mapping[str, Array]) -> Array:
     return shown
 
 
-def depths(
+def solid_depth(
     distance: Array, h: float, parts: Mapping[str, Array], built: Array | None = None
-) -> dict[str, Array]:
-    """Depth in each part of the solid, > 0 inside, in the unit of `h`.
+) -> Array:
+    """Depth in the solid, all its parts together, > 0 inside, in the unit of `h`.
 
     Parameters
     ----------
@@ -93,41 +93,41 @@ def depths(
     parts : mapping of str to array (x, y, z)
         Share of each part (`parts_of`); empty for a scaffold as built and nothing else.
     built : array (x, y, z), optional
-        Share of the scaffold as built: where it has not changed, its wall is that of `distance`,
-        which is smooth.
-
-    Returns
-    -------
-    dict
-        Depth by part; ``solid``, that in all of them, comes last.
+        Share of the scaffold as built: where the solid is still that, its wall is the one of
+        `distance`, which is smooth.
     """
     from scipy import ndimage
 
     scaffold = without_stairs(-np.asarray(distance, dtype=np.float32), h)
     if not parts:
-        return {"scaffold": scaffold, "solid": scaffold}
-    total = sum(list(parts.values())[1:], next(iter(parts.values())))
-    changed = total > parts["scaffold"] + np.float32(_CHANGED)
-    if built is None:
-        changed[...] = True
-    else:
-        changed |= np.abs(parts["scaffold"] - built) > _CHANGED
+        return scaffold
+    total = np.zeros(scaffold.shape, np.float32)
+    for share in parts.values():
+        total += share
+    changed = np.ones(total.shape, bool) if built is None else np.abs(total - built) > _CHANGED
     if not changed.any():
-        return {"scaffold": scaffold, "solid": scaffold}
+        return scaffold
     # What is drawn between two voxels depends on both, and on what the blur reaches.
     near = ndimage.binary_dilation(changed, iterations=2)
-    solid: Array = np.where(near, _from_share(total, h), scaffold)
-    if len(parts) == 1:
-        return {"scaffold": solid, "solid": solid}
-    blurred = {name: ndimage.gaussian_filter(share, _BORDER_BLUR) for name, share in parts.items()}
-    found = {}
-    for name, own in blurred.items():
-        rival = np.max([share for other, share in blurred.items() if other != name], axis=0)
-        lead = (own - rival) * np.float32(h)
-        if name == "scaffold":
-            lead = np.where(near, lead, np.float32(h))
-        found[name] = np.minimum(solid, lead)
-    return {**found, "solid": solid}
+    depth: Array = np.where(near, _from_share(total, h), scaffold)
+    return depth
+
+
+def leads(parts: Mapping[str, Array]) -> dict[str, Array]:
+    """By how much each part is ahead of the others, a share of a voxel; empty for one part alone.
+
+    Where the lead of a part is above 0, the solid shows that part: the leads of two parts that meet
+    change sign together, so that there is neither gap nor overlap between them.
+    """
+    from scipy import ndimage
+
+    if len(parts) < 2:
+        return {}
+    smooth = {name: ndimage.gaussian_filter(share, _BORDER_BLUR) for name, share in parts.items()}
+    return {
+        name: own - np.max([share for other, share in smooth.items() if other != name], axis=0)
+        for name, own in smooth.items()
+    }
 
 
 def _from_share(share: Array, h: float) -> Array:
@@ -135,8 +135,9 @@ def _from_share(share: Array, h: float) -> Array:
     from scipy import ndimage
 
     raw = np.clip(share, 0, 1) - _HALF
-    smooth = ndimage.gaussian_filter(raw, _SHARE_BLUR, mode="nearest")
-    kept = np.where(raw >= 0, np.maximum(smooth, _LEAST), np.minimum(smooth, -_LEAST))
+    smooth = ndimage.gaussian_filter(raw, _BLUR, mode="nearest")
+    least = raw * _LEAST
+    kept = np.where(raw >= 0, np.maximum(smooth, least), np.minimum(smooth, least))
     depth: Array = (kept * np.float32(h)).astype(np.float32)
     return depth
 
