@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaffoldsim.config import Config, dump, load
-from scaffoldsim.model.indicators import COLUMNS
+from scaffoldsim.model.indicators import COLUMNS, row
 from scaffoldsim.model.model import Model
 from scaffoldsim.model.species import SHOWN
 from scaffoldsim.run import checkpoint
@@ -285,7 +285,9 @@ class Simulation:
             nonlocal written
             step = model.step_index
             if due(step, model.dt, output.metrics_every, last):
-                metrics.append(model.metrics())
+                # What takes long to measure of the structure is due with the frames.
+                structure = due(step, model.dt, output.frames_every, last)
+                metrics.append(row(model, structure=structure))
             if due(step, model.dt, output.frames_every, last):
                 _write_frame(state, model)
             written = step
