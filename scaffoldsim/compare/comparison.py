@@ -329,6 +329,9 @@ def _course(runs: Sequence[Run], outcome: Outcome, arm: str, colour: str) -> Lin
     for run in runs:
         own = metrics.column(run.metrics, "time_h")
         course = metrics.series(run.metrics, outcome.name) * outcome.scale
+        if outcome.framed:  # a line from frame to frame
+            there = np.isfinite(course)
+            own, course = (own[there], course[there]) if there.any() else (own, course)
         rows.append(np.interp(times, own, course, right=np.nan))
     found = [mean_interval(at) for at in np.array(rows).T]
     low, high = (np.array([getattr(f, side) for f in found]) for side in ("low", "high"))

@@ -272,6 +272,7 @@ def _volumes(model: "Model", tissue: Any, solid: Solid) -> dict[str, Any]:
         "host_bone_resorbed_mm3": books.resorbed_host * 1e9,
         "scaffold_mass": tissue.degradation.mass,
         "molecular_weight": tissue.degradation.mean_molecular_weight,
+        **{f"{product}_released_mol": mol for product, mol in tissue.release.given.items()},
     }
 
 
@@ -327,7 +328,7 @@ def _around(model: "Model", tissue: Any, solid: Solid) -> dict[str, Any]:
             ~solid.phases.scaffold,
             cells.voxel,
             voxel=grid.voxel,
-            distance=float(tissue.bone.supply_distance),
+            distance=float(matrix.bone.supply_distance),
             periodic=grid.periodic,
             threads=model.lattice.threads,
         )
