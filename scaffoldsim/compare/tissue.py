@@ -117,7 +117,7 @@ def risks(table: pd.DataFrame) -> list[dict[str, str]]:
         if np.isfinite(value):
             share = column == "risk_near_pd_max"
             said = f"{100 * value:.1f} %" if share else ("yes" if value > 0 else "no")
-            rows.append({"name": name, "value": said, "raised": "yes" if value > 0 else ""})
+            rows.append({"name": name, "value": said, "raised": "yes" if said == "yes" else ""})
     return rows
 
 
