@@ -30,6 +30,9 @@ from scaffoldsim.run.record import Run
 #: outcome → arm → seed → value
 Values = dict[str, dict[str, dict[int, float]]]
 _COURSES = (
+    "bone_in_pore",
+    "scaffold_mass",
+    "stiffness_MPa",
     "osteogenic_share",
     "cells",
     "osteoblasts",
