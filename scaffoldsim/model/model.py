@@ -15,11 +15,11 @@ from scaffoldsim.model.cells import Cells
 from scaffoldsim.model.celltypes import CAUSES, CellType, senescent_of, stages_of
 from scaffoldsim.model.delivery import SOURCES, seed_voxels
 from scaffoldsim.model.fields import Fields
+from scaffoldsim.model.ground import Ground
 from scaffoldsim.model.lattice import Lattice
 from scaffoldsim.model.ledger import InvariantError, Ledger
 from scaffoldsim.model.rates import Donor, Rates
 from scaffoldsim.model.signals import Signals
-from scaffoldsim.model.substrate import is_gel, stiffness_felt
 from scaffoldsim.scaffold.grid import Grid
 from scaffoldsim.scaffold.scaffold import Scaffold
 
@@ -118,9 +118,6 @@ class Model(ColumnAgents):
             stages=stages_of(config.cell_types),
             threads=threads,
         )
-        gel = is_gel(self.scaffold)
-        if gel:
-            self.lattice.set_walls(self.scaffold.solid, gel=~self.scaffold.solid)
         self.fields = Fields(
             self.grid,
             self.scaffold.fraction,
@@ -130,6 +127,7 @@ class Model(ColumnAgents):
             threads=threads,
         )
         material = self.scaffold.material
+        self.ground = Ground.of(self.scaffold, config.bone, self.lattice, self.fields)
         self.rates = Rates(
             config.cell_types,
             voxel=self.grid.voxel,
@@ -142,14 +140,14 @@ class Model(ColumnAgents):
                 autologous=config.cells.source == "autologous",
                 species=config.fields,
             ),
-            osteoconductivity=float(material.osteoconductivity) if material else 1.0,
-            gel=gel,
+            ground=self.ground,
+            gel=self.ground.gel,
             threads=self.lattice.threads,
         )
         self.fields.secrete = lambda name, cells, basal: self.rates.secretion(
             name, cells, self.fields, basal
         )
-        self.substrate = stiffness_felt(self.scaffold)
+        self.substrate = self.ground.felt
         load_ = config.mechanics.stimulus
         self.stimulus = None if load_ is None else np.full(self.grid.shape, load_, np.float32)
         try:
