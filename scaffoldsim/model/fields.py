@@ -237,13 +237,17 @@ class Fields:
                 self.value[name] = np.where(closed, np.float32(0), value)
         return lost
 
-    def reopen(self, where: NDArray[np.bool_]) -> None:
-        """Say which voxels are pores to cells: there means are taken.
+    def reopen(self, where: NDArray[np.bool_], voxels: NDArray[np.int32] | None = None) -> None:
+        """Say which voxels are pores to cells, all or a few by flat number: there means are taken.
 
         Without it those are that let through more than half of a flux.
         """
-        self.open = where
-        self.core = where & self._deep
+        if voxels is None:
+            self.open = where
+            self.core = where & self._deep
+        else:
+            self.open.reshape(-1)[voxels] = where
+            self.core.reshape(-1)[voxels] = where & self._deep.reshape(-1)[voxels]
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what a restart needs; the arrays are those in use, and stay as they are."""

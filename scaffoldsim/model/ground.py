@@ -217,8 +217,10 @@ class Ground:
             if fluxes:
                 self.level = level
                 lost = self.fields.update(self._hindrance())
-        if first or voxels.size or fluxes:
+        if first or fluxes:
             self.fields.reopen((self.kind == PORE).reshape(self.grid.shape))
+        elif voxels.size:
+            self.fields.reopen(self.kind[voxels] == PORE, voxels)
         return lost
 
     def state(self) -> dict[str, NDArray[Any]]:
