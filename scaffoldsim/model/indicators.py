@@ -158,7 +158,8 @@ def row(model: "Model", *, structure: bool = False) -> dict[str, Any]:
     values["cells_delivered"] = ledger.delivered
     values["cells_left"] = ledger.left
     for cause, count in ledger.died.items():
-        values[f"dead_{cause}"] = count
+        if f"dead_{cause}" in values:
+            values[f"dead_{cause}"] = count
     values["scaffold_fraction"] = float(model.scaffold.fraction.mean(dtype=np.float64))
     if "oxygen" in model.fields.species:
         oxygen = model.fields.in_pores("oxygen")

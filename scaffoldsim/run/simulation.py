@@ -287,7 +287,7 @@ class Simulation:
             if due(step, model.dt, output.metrics_every, last):
                 # What takes long to measure of the structure is due with the frames.
                 structure = due(step, model.dt, output.frames_every, last)
-                metrics.append(row(model, structure=structure))
+                metrics.append(model.metrics(structure=structure))
             if due(step, model.dt, output.frames_every, last):
                 _write_frame(state, model)
             written = step
