@@ -90,13 +90,15 @@ _MORE: tuple[Outcome, ...] = (
     Outcome("tb_th_um", "Trabecular thickness, Tb.Th", "µm", 0, framed=True),
     Outcome("tb_sp_um", "Trabecular separation, Tb.Sp", "µm", 0, framed=True),
     Outcome("tb_n_per_mm", "Trabecular number, Tb.N", "1/mm", 2, framed=True),
-    Outcome("bs_bv_per_mm", "Bone surface over volume, BS/BV", "1/mm", 1),
+    Outcome("bs_bv_per_mm", "Bone surface over volume, BS/BV", "1/mm", 1, framed=True),
     Outcome("conn_d_per_mm3", "Connectivity density, Conn.D", "1/mm³", 1, framed=True),
     Outcome("ov_bv", "Osteoid over bone volume, OV/BV", "%", 1, 100),
-    Outcome("ob_s_bs", "Osteoblast surface, Ob.S/BS", "%", 1, 100),
-    Outcome("mar_um_per_d", "Mineral apposition rate, MAR", "µm/d", 2),
-    Outcome("bfr_bs_um_per_d", "Bone formation rate, BFR/BS", "µm/d", 2),
-    Outcome("bone_scaffold_contact", "Scaffold surface that bone touches", "%", 1, 100),
+    Outcome("ob_s_bs", "Osteoblast surface, Ob.S/BS", "%", 1, 100, framed=True),
+    Outcome("mar_um_per_d", "Mineral apposition rate, MAR", "µm/d", 2, framed=True),
+    Outcome("bfr_bs_um_per_d", "Bone formation rate, BFR/BS", "µm/d", 2, framed=True),
+    Outcome(
+        "bone_scaffold_contact", "Scaffold surface that bone touches", "%", 1, 100, framed=True
+    ),
     Outcome("empty_lacunae_fraction", "Empty lacunae", "%", 1, 100),
     Outcome(
         "largest_bone_piece", "Largest piece of new bone over the box", "%", 2, 100, framed=True
@@ -105,7 +107,7 @@ _MORE: tuple[Outcome, ...] = (
     Outcome("molecular_weight", "Molecular weight left", "%", 1, 100),
     Outcome("collapse_index", "Collapse index", "", 2),
     Outcome("time_to_collapse_h", "Time to collapse", "h", 0),
-    Outcome("lesion_fraction", "Lesion over what is not scaffold", "%", 1, 100),
+    Outcome("lesion_fraction", "Lesion over what is not scaffold", "%", 1, 100, framed=True),
     Outcome("bmd_g_per_cm3", "Bone mineral density", "g/cm³", 3),
     Outcome("t_score", "T-score", "", 1),
     Outcome("bone_laid_mm3", "Osteoid laid", "mm³", 3),

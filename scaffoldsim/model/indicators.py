@@ -109,13 +109,19 @@ COLUMNS: tuple[str, ...] = (
     "risk_breast_cancer",
 )
 
-#: columns that only rows at the time of a frame have: they take distances, labels or the pore size
+#: columns that only rows at the time of a frame have: they take surfaces, distances or labels
 STRUCTURE: tuple[str, ...] = (
     "tb_th_um",
     "tb_sp_um",
     "tb_n_per_mm",
+    "bs_bv_per_mm",
     "conn_d_per_mm3",
+    "ob_s_bs",
+    "mar_um_per_d",
+    "bfr_bs_um_per_d",
+    "bone_scaffold_contact",
     "largest_bone_piece",
+    "lesion_fraction",
     "score_c4",
 )
 #: oxygen below which a cell counts as hypoxic: 1 % O2, 7.6 mmHg at 1.3e-3 mM/mmHg
@@ -160,7 +166,6 @@ def row(model: "Model", *, structure: bool = False) -> dict[str, Any]:
     for cause, count in ledger.died.items():
         if f"dead_{cause}" in values:
             values[f"dead_{cause}"] = count
-    values["scaffold_fraction"] = float(model.scaffold.fraction.mean(dtype=np.float64))
     if "oxygen" in model.fields.species:
         oxygen = model.fields.in_pores("oxygen")
         if oxygen.size:
@@ -195,15 +200,14 @@ def row(model: "Model", *, structure: bool = False) -> dict[str, Any]:
             values["oxygen_at_cells_mM"] = float(at_cells.mean(dtype=np.float64))
             values["hypoxic_share"] = float(np.count_nonzero(at_cells < HYPOXIC_MM) / n)
     values |= _risks(model)
-    tissue = getattr(model, "tissue", None)
-    if tissue is not None:
-        solid = Solid.of(tissue)
-        values |= _volumes(model, tissue, solid)
+    tissue = model.tissue
+    solid = Solid.of(tissue)
+    values |= _volumes(model, tissue, solid)
+    values |= _around(model, tissue, solid)
+    values |= _load(tissue)
+    if structure:
         values |= _surfaces(model, tissue, solid)
-        values |= _around(model, tissue, solid)
-        values |= _load(tissue)
-        if structure:
-            values |= _structure(model, solid)
+        values |= _structure(model, tissue, solid)
     values |= _scores(model, values, tissue, structure=structure)
     return values
 
@@ -300,7 +304,7 @@ def _surfaces(model: "Model", tissue: Any, solid: Solid) -> dict[str, Any]:
             held[model.cells.voxel[model.cells.type == index]] = True
             found["ob_s_bs"] = of_bone.of(held) / of_bone.total
         # the last of the three stages becomes mineral, each lasts a third of the mean time
-        rate = 3.0 / matrix.mineralisation_time * float(model.rates.tissue("mineralisation"))
+        rate = 3.0 / matrix.mineralisation_time * tissue.throughout(model.rates, "mineralisation")
         mar, bfr = formation(of_bone, solid.osteoid, rate * _sum(matrix.osteoid[2]), voxel=voxel)
         per_day = 86400e6
         found["mar_um_per_d"] = None if mar is None else mar * per_day
@@ -317,7 +321,7 @@ def _surfaces(model: "Model", tissue: Any, solid: Solid) -> dict[str, Any]:
 
 
 def _around(model: "Model", tissue: Any, solid: Solid) -> dict[str, Any]:
-    """What is told of dead bone, of bone without supply, and of the host's mineral."""
+    """What is told of dead bone, and of the host's mineral."""
     cells, grid, matrix, host = model.cells, model.grid, tissue.matrix, tissue.hostbone
     found: dict[str, Any] = {}
     living = dead = 0
@@ -328,17 +332,6 @@ def _around(model: "Model", tissue: Any, solid: Solid) -> dict[str, Any]:
     found["empty_lacunae_fraction"] = histomorphometry.empty_lacunae(
         living, dead, host=_sum(solid.host) * grid.voxel_volume, host_dead=host.dead
     )
-    supplied = getattr(tissue, "supplied", None)
-    if supplied is not None:
-        found["lesion_fraction"] = histomorphometry.lesion(
-            supplied,
-            ~solid.phases.scaffold,
-            cells.voxel,
-            voxel=grid.voxel,
-            distance=float(matrix.bone.supply_distance),
-            periodic=grid.periodic,
-            threads=model.lattice.threads,
-        )
     density = host.bmd(matrix.mineral, matrix.host)
     found["bmd_g_per_cm3"] = None if density is None else density * 1e-3
     found["t_score"] = host.t_score(density)
@@ -357,15 +350,27 @@ def _load(tissue: Any) -> dict[str, Any]:
     }
 
 
-def _structure(model: "Model", solid: Solid) -> dict[str, Any]:
+def _structure(model: "Model", tissue: Any, solid: Solid) -> dict[str, Any]:
     """What takes distances and labels."""
+    grid = model.grid
     found = histomorphometry.structure(
         solid.phases,
         solid.phases.bone & (solid.bone >= 2 * solid.host),  # more new bone than old
-        voxel=model.grid.voxel,
-        periodic=model.grid.periodic,
+        voxel=grid.voxel,
+        periodic=grid.periodic,
         threads=model.lattice.threads,
     )
+    lesion = None
+    if tissue.supplied is not None:
+        lesion = histomorphometry.lesion(
+            tissue.supplied,
+            ~solid.phases.scaffold,
+            model.cells.voxel,
+            voxel=grid.voxel,
+            distance=float(tissue.matrix.bone.supply_distance),
+            periodic=grid.periodic,
+            threads=model.lattice.threads,
+        )
 
     def in_unit(value: float | None, scale: float) -> float | None:
         return None if value is None else value * scale
@@ -376,6 +381,7 @@ def _structure(model: "Model", solid: Solid) -> dict[str, Any]:
         "tb_n_per_mm": in_unit(found.number, 1e-3),
         "conn_d_per_mm3": in_unit(found.connectivity, 1e-9),
         "largest_bone_piece": found.largest,
+        "lesion_fraction": lesion,
     }
 
 
@@ -396,14 +402,13 @@ def _scores(
         shape = model.scaffold.measure(model.lattice.threads)
         if shape.pore_size_mean_um is not None:
             found["score_c4"] = scores.pores(shape.porosity, shape.pore_size_mean_um * 1e-6)
-    if tissue is not None:
-        if material is not None and values["bone_in_pore"] is not None:
-            half = material.degradation.time_to_half_mass
-            found["score_c2"] = scores.pace(half, values["bone_in_pore"], model.seconds)
-        mechanics = tissue.mechanics
-        found["score_c5"] = scores.strength(
-            mechanics.lowest, mechanics.stiffness, mechanics.collapse_index
-        )
+    if material is not None and values["bone_in_pore"] is not None:
+        half = material.degradation.time_to_half_mass
+        found["score_c2"] = scores.pace(half, values["bone_in_pore"], model.seconds)
+    mechanics = tissue.mechanics
+    found["score_c5"] = scores.strength(
+        mechanics.lowest, mechanics.stiffness, mechanics.collapse_index
+    )
     return found
 
 

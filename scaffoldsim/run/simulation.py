@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaffoldsim.config import Config, dump, load
-from scaffoldsim.model.indicators import COLUMNS, row
+from scaffoldsim.model.indicators import COLUMNS
 from scaffoldsim.model.model import Model
 from scaffoldsim.model.species import SHOWN
 from scaffoldsim.run import checkpoint
