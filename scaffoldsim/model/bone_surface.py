@@ -62,7 +62,7 @@ def surface(
     Parameters
     ----------
     inside, outside : ndarray of bool, shape (nx, ny, nz)
-        The phases; they need not fill the box.
+        The phases; no voxel is in both, and they need not fill the box.
     content : ndarray of float32
         What falls from inside to outside, such as the share of solid.
     voxel : float
@@ -113,14 +113,15 @@ def _neighbours(
     axis: int, shape: tuple[int, ...], wraps: bool
 ) -> list[tuple[tuple[slice, ...], tuple[slice, ...], int]]:
     """Slices of the voxels and of their next ones along an axis, and how far on these are, flat."""
-    n, stride = shape[axis], math.prod(shape[axis + 1 :])
+    stride = math.prod(shape[axis + 1 :])
+    before = shape[axis] - 1
 
     def cut(start: int | None, stop: int | None) -> tuple[slice, ...]:
         return (*[slice(None)] * axis, slice(start, stop))
 
     found = [(cut(None, -1), cut(1, None), stride)]
-    if wraps and n > 1:  # a single voxel has no face with itself
-        found.append((cut(n - 1, None), cut(0, 1), -(n - 1) * stride))
+    if wraps:
+        found.append((cut(-1, None), cut(None, 1), -before * stride))
     return found
 
 

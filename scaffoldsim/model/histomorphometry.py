@@ -140,11 +140,11 @@ def structure(
     filled = int(np.count_nonzero(bone)) / bone.size
 
     def mean(mask: Bools) -> float | None:
-        if mask.all() or not mask.any():
+        if not mask.any():
             return None
         try:
             return mean_thickness(mask, voxel=voxel, periodic=periodic, threads=threads)
-        except ValueError:  # so few walls that a size would be that of the box
+        except ValueError:  # no walls, or so few that a size would be that of the box
             return None
 
     thickness = mean(bone)

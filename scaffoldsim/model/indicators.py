@@ -215,6 +215,12 @@ def _of(model: "Model", origin: NDArray[np.uint8], source: str) -> NDArray[np.bo
     return mask
 
 
+def _given(model: "Model", source: str) -> int:
+    """Cells of a source that were given so far."""
+    origin = model.ledger.origins.index(source)
+    return int(model.ledger.entries["delivered"][origin].sum())
+
+
 @dataclass(frozen=True)
 class Solid:
     """Shares of each voxel, put together once a row.
@@ -376,11 +382,11 @@ def _scores(
     model: "Model", values: dict[str, Any], tissue: Any, *, structure: bool
 ) -> dict[str, Any]:
     """The five criteria."""
-    material, given = model.scaffold.material, model.ledger.delivered > 0
+    material, source = model.scaffold.material, model.config.cells.source
     found: dict[str, Any] = {
         "score_c1": scores.compatibility(
             None if material is None else float(material.immunogenicity),
-            model.config.cells.source if given else None,
+            source if _given(model, source) else None,
         )
     }
     if material is not None:
@@ -412,9 +418,7 @@ def _risks(model: "Model") -> dict[str, Any]:
     }
     if config.host.setting == "in_vivo":
         for source in ("allogeneic", "xenogeneic"):
-            origin = model.ledger.origins.index(source)
-            given = int(model.ledger.entries["delivered"][origin].sum())
-            found[f"risk_{source}"] = int(given > 0)
+            found[f"risk_{source}"] = int(_given(model, source) > 0)
         named = scores.given_risks(config.exposures, model.seconds)
         found["risk_jaw_necrosis"] = int("jaw_necrosis" in named)
         found["risk_breast_cancer"] = int("breast_cancer" in named)

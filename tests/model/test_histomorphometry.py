@@ -50,6 +50,7 @@ def test_each_voxel_is_of_one_phase_and_the_larger_share_has_it():
     assert (found.scaffold[scaffold >= 0.5]).all()
     assert ((scaffold + bone)[found.pore] < 0.5).all()
     assert (bone[found.bone] > scaffold[found.bone]).all()
+    assert (bone[found.bone] < 0.5).any()  # full of both, and more of bone
 
 
 @pytest.mark.parametrize(("width", "gap"), [(2, 8), (4, 6), (6, 14)])
@@ -153,6 +154,10 @@ def test_connectivity_is_of_the_largest_piece_without_cavities():
     assert connectivity(islands, voxel=H) * islands.size * H**3 == pytest.approx(1)
     shell = np.pad(np.pad(np.zeros((2, 2, 2), bool), 1, constant_values=True), 1)
     assert connectivity(shell, voxel=H) == 0
+    thick = np.pad(np.ones((9, 9, 4), bool), 1)
+    thick[4:7, 4:7] = False
+    thick[2, 2, 2:4] = False  # a hole within the ring
+    assert connectivity(thick, voxel=H) * thick.size * H**3 == pytest.approx(1)
     ends = np.zeros((5, 9, 9), bool)
     ends[:3, 4, 4] = True  # grows out of a face, and ends
     assert connectivity(ends, voxel=H) == 0
