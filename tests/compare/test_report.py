@@ -101,7 +101,7 @@ def test_report_without_those_columns_says_nothing_of_them(copy: Path) -> None:
 
 def test_charts_span_rows_that_lack_a_column() -> None:
     days = np.arange(5.0)
-    mass = np.array([1, np.nan, 0.8, np.nan, 0.7])
+    mass = np.array([1, np.nan, 0.8, 0.7, np.nan])
     table = pd.DataFrame({"scaffold_mass": mass, "collapse_index": 0.0, "bv_tv": np.nan})
     drawn = tissue.figures(table, days)
     assert [title for title, _, _ in drawn] == ["Scaffold left"]  # no load, no bone: no chart

@@ -180,6 +180,7 @@ def test_equal_data_gives_equal_bytes_and_resume_the_same(tmp_path: Path) -> Non
     # A later frame half-written by a killed process goes, and the rest is written again.
     (tmp_path / "b" / "cells" / "3" / "id").mkdir(parents=True)
     (tmp_path / "b" / "matrix" / "0" / "c" / "3").mkdir()
+    (tmp_path / "b" / "matrix" / "0" / "c" / "3" / "shard").write_bytes(b"x")
     for left in ("cells/3/id/zarr.0f.partial", "matrix/0/zarr.0f.partial", ".zarr.json.7.partial"):
         (tmp_path / "b" / left).write_bytes(b"x")
     again = StateWriter.reopen(tmp_path / "b", frames=1)
