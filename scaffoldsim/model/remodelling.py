@@ -372,7 +372,8 @@ def pass_on(
     array([5., 1., 0., 0., 0.], dtype=float32)
     """
     enclosed = with_neighbours(open_.astype(np.float32), periodic) == 0
-    sent = np.where(enclosed, answering, np.float32(0)) / np.float32(6)
+    sent: NDArray[np.float32] = np.where(enclosed, answering, np.float32(0))
+    sent /= np.float32(6)
     arriving = with_neighbours(sent, periodic) - sent
     for axis, wraps in enumerate(periodic):
         if not wraps:  # what would leave the box stays
