@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaffoldsim.model import counter
-from scaffoldsim.model.bone import ENTER, BoneTissue
+from scaffoldsim.model.bone import BURY, ENTER, BoneTissue
 from scaffoldsim.model.celltypes import CellType, MechanicsRow
 from scaffoldsim.model.organisms import Organism
 from scaffoldsim.model.signals import Signals
@@ -39,6 +39,10 @@ EVERYDAY = 0.1
 _CALLED_BY = ("osteogenic", "proliferation", "msc_count")
 #: osteoid of the start leaves its voxels open by this much
 _ROOM = 0.02
+#: share that an osteoblast on a plane of bone lays into its own voxel: weight 2 of 2 + 4 · 2 + 1
+_OWN = 2 / 11
+#: at most this share of osteoblasts is taken to be buried at the start
+_MOST_BURIED = 0.9
 #: a cell that nothing ends lives as long, s, so that no sum is infinite
 _FOREVER = 1e12
 
@@ -270,7 +274,12 @@ class Remodelling:
 
         What is resorbed per time, times the time until it is answered, is waiting; recruits times
         the mean times of their course are there as cells; and what they lay times the time to
-        mineral is osteoid.
+        mineral is osteoid. Of osteoblasts a share
+
+        .. math:: \beta = \exp\left(-\frac{f_b h^3}{w\,v_o\,t}\right)
+
+        has filled its own voxel to `BURY` before it ends (w of what it lays goes there), and is
+        replaced: 1/(1 − β) times as much is waiting, and as many are on their way.
 
         Parameters
         ----------
@@ -299,23 +308,25 @@ class Remodelling:
             * grid.voxel_volume
             * float(resorbed.sum(dtype=np.float64))
         )
+        output = float(self.organism.bone.deposition) * calm("deposition")
+        again = _replaced(output * own.builds, grid.voxel_volume)
         near = with_neighbours(resorbed, grid.periodic)
         open_ = filled < ENTER
         builders, recruits = _choose(
             near * (open_ & free),
-            [per_second * own.building, per_second * own.waits],
+            [per_second * own.building, per_second * again * own.waits],
             seed,
         )
-        laid = per_second * own.building * float(self.organism.bone.deposition)
-        laid *= calm("deposition")
         faster = calm("mineralisation")
         time = float(self.organism.bone.mineralisation_time) / faster if faster > 0 else 0.0
         weight = near * open_
         total = float(weight.sum(dtype=np.float64))
+        laid = per_second * own.building * output
         share = laid * time / grid.voxel_volume / total if total > 0 else 0.0
         room = np.maximum(np.float32(ENTER - _ROOM) - filled, np.float32(0))
         return Start(
-            answering=resorbed * np.float32(0 if self.dead else self.bone.reversal_time),
+            answering=resorbed
+            * np.float32(0 if self.dead else again * float(self.bone.reversal_time)),
             osteoid=np.minimum(weight * np.float32(share), room),
             builders=builders,
             recruits=recruits,
@@ -325,6 +336,51 @@ class Remodelling:
         """Return the factor on an event in the healthy adult: that of its age."""
         organism = self.organism
         return organism.ageing.multiplier(event, 1 - organism.q(float(organism.adult)))
+
+
+def _replaced(lays: float, voxel_volume: float) -> float:
+    """Return 1/(1 − β) for an osteoblast that lays the volume `lays` if it is not buried."""
+    buried = math.exp(-BURY * voxel_volume / (_OWN * lays)) if lays > 0 else 0.0
+    return 1 / (1 - min(buried, _MOST_BURIED))
+
+
+def pass_on(
+    answering: NDArray[np.float32], open_: NDArray[np.bool_], periodic: tuple[bool, bool, bool]
+) -> None:
+    """Let what waits where nobody can stand go to its neighbours, in place, on its way out.
+
+    A resorbed place may be covered by new bone before it is answered. What waits in a voxel that is
+    closed among closed ones is split over its six neighbours, so that it comes to the surface in
+    some such steps; once a day is enough. The total stays.
+
+    Parameters
+    ----------
+    answering : (nx, ny, nz)
+        Share of each voxel that was resorbed and has not been answered.
+    open_ : (nx, ny, nz)
+        Voxels a cell may enter, empty or not.
+    periodic
+        Axes that wrap round.
+
+    Examples
+    --------
+    >>> waiting = np.zeros((1, 1, 5), np.float32)
+    >>> waiting[0, 0, 0] = 6
+    >>> open_ = np.array([[[False, False, False, True, True]]])
+    >>> pass_on(waiting, open_, (False, False, False))
+    >>> waiting.ravel()
+    array([5., 1., 0., 0., 0.], dtype=float32)
+    """
+    enclosed = with_neighbours(open_.astype(np.float32), periodic) == 0
+    sent: NDArray[np.float32] = np.where(enclosed, answering, np.float32(0))
+    sent /= np.float32(6)
+    arriving = with_neighbours(sent, periodic) - sent
+    for axis, wraps in enumerate(periodic):
+        if not wraps:  # what would leave the box stays
+            to, of = np.moveaxis(arriving, axis, 0), np.moveaxis(sent, axis, 0)
+            to[0] += of[0]
+            to[-1] += of[-1]
+    answering[...] = np.where(enclosed, np.float32(0), answering) + arriving
 
 
 def with_neighbours(
