@@ -317,10 +317,8 @@ class Release:
 
 
 def _surface(degradation: "Degradation") -> NDArray[np.bool_]:
-    """Return the pore voxels that touch scaffold; all voxels of a gel, all pores without walls."""
+    """Return the pore voxels that touch scaffold; where nothing does, as in a gel, all of them."""
     grid, solid = degradation.grid, degradation.fraction >= 0.5
-    if degradation.gel is not None:
-        return np.ones(grid.shape, bool)
     touching = np.zeros(grid.shape, bool)
     for axis, wraps in enumerate(grid.periodic):
         a, b = np.moveaxis(touching, axis, 0), np.moveaxis(solid, axis, 0)
