@@ -137,6 +137,30 @@ def test_a_product_of_a_closed_voxel_goes_to_its_neighbours_or_waits() -> None:
         assert other.release.waiting["strontium"] == 0
 
 
+def test_nothing_is_lost_between_voxels_that_are_closed_and_open() -> None:
+    draw = np.random.default_rng(3)
+    box = Box("scpp", (draw.random((5, 6, 7)) < 0.8).astype(np.float32), "strontium")
+    given = 0.0
+    for _ in range(4):
+        lost = draw.random(box.grid.shape).astype(np.float32) * (draw.random(box.grid.shape) < 0.5)
+        given += float(lost.sum(dtype=np.float64))
+        spread = box.release._opened(lost)
+        assert not spread[box.fields.pore == 0].any()
+        given -= float(spread.sum(dtype=np.float64))
+        assert box.release._waits.sum() == pytest.approx(given, rel=1e-5)
+    box.fields.update(np.zeros(box.grid.shape))
+    waited = float(box.release._opened(np.zeros(box.grid.shape, np.float32)).sum())
+    assert waited == pytest.approx(given, rel=1e-5)
+    # in equal parts to both sides, one of them beyond the seam
+    slit = Box("scpp", np.ones((4, 1, 3), np.float32), "strontium")
+    opened = np.ones((4, 1, 3))
+    opened[1] = opened[3] = 0
+    slit.fields.update(opened)
+    lost = np.zeros((4, 1, 3), np.float32)
+    lost[0, 0, 1] = 1
+    assert slit.release._opened(lost)[:, 0, 1].tolist() == [0, 0.5, 0, 0.5]
+
+
 @pytest.mark.parametrize("material", ["collagen", "alginate"])
 def test_a_loaded_factor_leaves_as_its_carrier_says_and_the_total_closes(material: str) -> None:
     gel = material == "alginate"
