@@ -145,7 +145,8 @@ class Release:
                 self._content[product] = float(entry.content) * free * float(material.density)
         self._loaded = [] if scaffold is None else list(self._load_factors(scaffold))
         self._surface = _surface(degradation) if self._loaded else np.zeros(0, bool)
-        self._waiting: dict[int, float] = {}  # voxel → lost share that found no open neighbour
+        # voxels whose loss found no pore yet, and the share of each that waits
+        self._waiting, self._waits = np.zeros(0, np.int64), np.zeros(0)
         self._source: dict[str, Array] = {}
         carried = {SPECIES[p] for p in self._content} | {f.species for f in self._loaded}
         for name in sorted(carried & fields.species.keys()):
@@ -166,7 +167,7 @@ class Release:
     @property
     def waiting(self) -> dict[str, float]:
         """What of it waits for a pore, mol, by product."""
-        volume = sum(self._waiting.values()) * self.grid.voxel_volume
+        volume = float(self._waits.sum()) * self.grid.voxel_volume
         return {product: content * volume for product, content in self._content.items()}
 
     @property
@@ -206,8 +207,8 @@ class Release:
         state: dict[str, Array] = {
             "seconds": np.array(self.seconds),
             "spread": np.array([factor.spread for factor in self._loaded]),
-            "waiting/voxel": np.fromiter(self._waiting, np.int64),
-            "waiting/share": np.fromiter(self._waiting.values(), np.float64),
+            "waiting/voxel": self._waiting,
+            "waiting/share": self._waits,
         }
         return state | {f"bound/{name}": amount for name, amount in self.bound.items()}
 
@@ -216,8 +217,8 @@ class Release:
         self.seconds = float(state["seconds"])
         for factor, spread in zip(self._loaded, state["spread"], strict=True):
             factor.spread = float(spread)
-        shares = state["waiting/share"].tolist()
-        self._waiting = dict(zip(state["waiting/voxel"].tolist(), shares, strict=True))
+        self._waiting = np.array(state["waiting/voxel"], np.int64)
+        self._waits = np.array(state["waiting/share"], np.float64)
         bound = (key for key in state if key.startswith("bound/"))
         self.bound = {k.removeprefix("bound/"): np.array(state[k], np.float64) for k in bound}
 
@@ -243,7 +244,7 @@ class Release:
     def _give_products(self, dt: float) -> None:
         names = {p: SPECIES[p] for p in self._content if SPECIES[p] in self.fields.species}
         lost = self.degradation.lost
-        if not names or not (self._waiting or lost.any()):
+        if not names or not (self._waiting.size or lost.any()):
             return
         spread = self._opened(lost)
         for product, name in names.items():
@@ -252,36 +253,38 @@ class Release:
     def _opened(self, lost: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return `lost`, moved to where it can dissolve; what finds no pore waits."""
         closed = np.flatnonzero((lost > 0) & (self.fields.pore <= 0))
-        if not closed.size and not self._waiting:
+        if not (closed.size or self._waiting.size):
             return lost
         out = lost.copy()
         flat, pore = out.ravel(), self.fields.pore.ravel()
-        for voxel, share in zip(closed.tolist(), lost.ravel()[closed].tolist(), strict=True):
-            self._waiting[voxel] = self._waiting.get(voxel, 0.0) + share
+        voxel, entry = np.unique(np.concatenate([self._waiting, closed]), return_inverse=True)
+        share = np.bincount(entry, np.concatenate([self._waits, flat[closed]]), voxel.size)
         flat[closed] = 0
-        for voxel in sorted(self._waiting):
-            beside = [voxel] if pore[voxel] > 0 else self._open_beside(voxel, pore)
-            if beside:
-                share = self._waiting.pop(voxel) / len(beside)
-                for other in beside:
-                    flat[other] += np.float32(share)
+        beside = self._beside(voxel)
+        free = (beside >= 0) & (pore[beside] > 0)
+        opened = pore[voxel] > 0
+        # a voxel that has opened by now keeps its own
+        beside[opened], free[opened] = voxel[opened, None], np.arange(6) == 0
+        ways = free.sum(1)
+        each = np.repeat(share / np.maximum(ways, 1), ways)
+        np.add.at(flat, beside[free], each.astype(np.float32))
+        self._waiting, self._waits = voxel[ways == 0], share[ways == 0]
         return out
 
-    def _open_beside(self, voxel: int, pore: Array) -> list[int]:
-        """Return the face neighbours of a voxel that are open, in a fixed order."""
-        shape, place = self.grid.shape, np.unravel_index(voxel, self.grid.shape)
-        found = []
+    def _beside(self, voxel: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the six face neighbours of voxels, (n, 6); -1 beyond a face of the box."""
+        shape = self.grid.shape
+        place, found = np.stack(np.unravel_index(voxel, shape)), []
         for axis in range(3):
             for step in (-1, 1):
-                at = [int(i) for i in place]
+                at = place.copy()
                 at[axis] += step
                 if self.grid.periodic[axis]:
                     at[axis] %= shape[axis]
-                if 0 <= at[axis] < shape[axis]:
-                    other = int(np.ravel_multi_index(at, shape))
-                    if pore[other] > 0:
-                        found.append(other)
-        return found
+                inside = (at[axis] >= 0) & (at[axis] < shape[axis])
+                at[axis] = np.clip(at[axis], 0, shape[axis] - 1)
+                found.append(np.where(inside, np.ravel_multi_index(tuple(at), shape), -1))
+        return np.stack(found, axis=1)
 
     def _give_factor(self, factor: _Loaded, dt: float) -> None:
         amount = factor.total * released(factor.carrier, self.seconds) - factor.spread
@@ -317,10 +320,8 @@ class Release:
 
 
 def _surface(degradation: "Degradation") -> NDArray[np.bool_]:
-    """Return the pore voxels that touch scaffold; all voxels of a gel, all pores without walls."""
+    """Return the pore voxels that touch scaffold; where nothing does, as in a gel, all of them."""
     grid, solid = degradation.grid, degradation.fraction >= 0.5
-    if degradation.gel is not None:
-        return np.ones(grid.shape, bool)
     touching = np.zeros(grid.shape, bool)
     for axis, wraps in enumerate(grid.periodic):
         a, b = np.moveaxis(touching, axis, 0), np.moveaxis(solid, axis, 0)
