@@ -224,10 +224,10 @@ def test_shares_stay_shares_and_the_books_close(case: Case, dt: float) -> None:
 
 
 def test_threads_change_no_byte() -> None:
-    """Slabs of twelve planes, so that each thread count has others of them."""
+    """Slabs of twelve planes at the least: one thread has four of them, two have eight."""
     found = []
     for threads in (1, 2, 4):
-        case = Case(3, shape=(50, 9, 11), threads=threads)
+        case = Case(3, shape=(100, 6, 7), threads=threads)
         recruits = []
         for step in range(5):
             case.advance()
