@@ -11,6 +11,7 @@ from libc.math cimport isinf
 from libc.string cimport memcpy
 
 from scaffoldsim.model._counter cimport bits, uniform, word
+from scaffoldsim.model._neighbours cimport Box, neighbours
 
 cdef extern from *:
     """
@@ -24,7 +25,7 @@ cdef extern from *:
 
 ctypedef unsigned char byte
 
-# bits of a voxel's flags, as in lattice.py
+# bits of a voxel's flags, as in walls.py
 cdef enum:
     CLOSED = 1
     SURFACE = 4
@@ -53,14 +54,6 @@ cdef enum:
     MOVED = 1
     BORN = 2
 
-cdef struct Box:
-    int nx
-    int ny
-    int nz
-    bint wrap_x
-    bint wrap_y
-    bint wrap_z
-
 # What surrounds the cells; no potential is a null pointer. A byte of flags says all that a cell
 # that looks around needs, so that the planes it looks at stay in the cache.
 cdef struct Tissue:
@@ -70,22 +63,6 @@ cdef struct Tissue:
     bint guidance
     double open_grip
     Box box
-
-
-cdef inline void neighbours(int v, const Box* box, int* out) noexcept nogil:
-    """The face neighbours x-, x+, y-, y+, z-, z+ of a voxel; -1 beyond a wall."""
-    cdef int z = v % box.nz
-    cdef int t = v / box.nz
-    cdef int y = t % box.ny
-    cdef int x = t / box.ny
-    cdef int sx = box.ny * box.nz
-    cdef int sy = box.nz
-    out[0] = v - sx if x > 0 else (v + sx * (box.nx - 1) if box.wrap_x else -1)
-    out[1] = v + sx if x < box.nx - 1 else (v - sx * (box.nx - 1) if box.wrap_x else -1)
-    out[2] = v - sy if y > 0 else (v + sy * (box.ny - 1) if box.wrap_y else -1)
-    out[3] = v + sy if y < box.ny - 1 else (v - sy * (box.ny - 1) if box.wrap_y else -1)
-    out[4] = v - 1 if z > 0 else (v + box.nz - 1 if box.wrap_z else -1)
-    out[5] = v + 1 if z < box.nz - 1 else (v - box.nz + 1 if box.wrap_z else -1)
 
 
 # -------------------------------------------------------------------------------- movement

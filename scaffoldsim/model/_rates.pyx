@@ -87,9 +87,9 @@ cdef inline double table_at(
 cdef inline void one_cell(
     Py_ssize_t i, Py_ssize_t stride, int n_types, int n_causes,
     int kind, int group, int voxel, bint founder, double age, double doublings,
-    double c, double felt, double conduction, double stimulus, bint loaded,
+    double c, double felt, double conduction, bint touches, double stimulus, bint loaded,
     Py_ssize_t n_cues, const int* cue_of, const double* cues, const size_t* carriers,
-    const double* base,
+    const double* base, const double* touched,
     const double* common, const double* shape, const double* into,
     const int* spans, const int* fates, const double* gates, const double* table,
     const double* table_y,
@@ -104,8 +104,11 @@ cdef inline void one_cell(
     for j in range(N_EVENTS):
         m[j] = 1.0
     for q in range(n_cues):
-        x = (<const float*>carriers[cue_of[2 * q]])[voxel]
-        x = (x if x > 0.0 else 0.0) + base[cue_of[2 * q]]
+        j = cue_of[2 * q]
+        x = (<const float*>carriers[j])[voxel] if carriers[j] else 0.0
+        x = (x if x > 0.0 else 0.0) + base[j]
+        if touches:
+            x = x + touched[j]
         if x > 0.0:
             r = power(x, cues[3 * q + HILL])
             m[cue_of[2 * q + 1]] *= 1.0 + cues[3 * q + EXCESS] * r / (cues[3 * q + HALF] + r)
@@ -143,7 +146,7 @@ cdef inline void one_cell(
         elif spec[OXYGEN_FORM] != NO_FORM:
             x = gate[OXYGEN_HALF]
             k = k * gate[OXYGEN_SCALE] * x / (x + c * c)
-        if spec[CONDUCTIVE] and felt > 0.0:
+        if spec[CONDUCTIVE]:
             k = k * conduction
         if spec[STIFFNESS_FORM] != NO_FORM:
             x = gate[STIFFNESS_HALF]
@@ -166,10 +169,13 @@ def fill(
     *,
     const float[::1] oxygen,
     const float[::1] substrate,
-    double conduction,
+    const byte[::1] touch,
+    const double[::1] conduction,
+    int material,
     const float[::1] stimulus,
     const size_t[::1] carriers,
     const double[::1] base,
+    const double[::1] touched,
     const int[:, ::1] cue_of,
     const double[:, ::1] cues,
     const int[::1] who,
@@ -199,6 +205,7 @@ def fill(
     cdef const double* p_cues = &cues[0, 0] if n_cues else NULL
     cdef const size_t* p_carriers = &carriers[0] if n_cues else NULL
     cdef const double* p_base = &base[0] if n_cues else NULL
+    cdef const double* p_touched = &touched[0] if n_cues else NULL
     cdef const int* p_fates = &fates[0, 0] if fates.shape[0] else NULL
     cdef const double* p_gates = &gates[0, 0] if fates.shape[0] else NULL
     cdef const double* p_table = &table[0] if table.shape[0] else NULL
@@ -212,8 +219,8 @@ def fill(
         s = stimulus[v] if loaded else 0.0
         one_cell(
             i, stride, n_types, n_causes, kind, group, v, parent[i] < 0, age[i], doublings[i],
-            c, substrate[v], conduction, s, loaded,
-            n_cues, p_cue_of, p_cues, p_carriers, p_base,
+            c, substrate[v], conduction[touch[v]], (touch[v] & material) != 0, s, loaded,
+            n_cues, p_cue_of, p_cues, p_carriers, p_base, p_touched,
             &common[group, 0], &shape[kind, 0], &into[group, 0],
             &spans[0], p_fates, p_gates, p_table, p_table_y,
             &hop[0], &divide[0], &arrest[0], &death[0, 0], &fate[0, 0],

@@ -4,6 +4,7 @@ import math
 from typing import Annotated, ClassVar
 
 from scaffoldsim.config import Entry, Parameter, Section, Unit
+from scaffoldsim.model.factors import Factor
 
 #: share of scaffold, osteoid and bone in a voxel from which on no cell enters it
 ENTER = 0.5
@@ -44,6 +45,8 @@ class BoneTissue(Entry):
         Of mineral in fully mineralised bone: volumetric BMD per bone volume.
     collapse_strain
         At which a layer under load fails.
+    factor
+        What the factors of a material itself (`Material.bmp2_equivalent`) are counted as.
     """
 
     kind: ClassVar[str] = "tissues"
@@ -64,6 +67,7 @@ class BoneTissue(Entry):
     buried_survival: _Share
     mineral_density: Annotated[Parameter, Unit("kg/m^3", ge=100, le=3000, show="g/cm^3")]
     collapse_strain: Annotated[Parameter, Unit("", ge=1e-4, le=1)]
+    factor: Factor
 
     def modulus(self, age: float) -> float:
         """Return Young's modulus of new mineral of an age in s, Pa.

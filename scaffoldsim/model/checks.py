@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "name_bad_rate",
+    "require_changes",
+    "require_free",
     "require_mask",
+    "require_name",
     "require_one_each",
     "require_places",
     "require_potential",
+    "require_rows",
     "require_short_step",
     "require_type",
 ]
@@ -38,6 +42,95 @@ def require_mask(value: ArrayLike, name: str, shape: tuple[int, int, int]) -> ND
             f"{tuple(shape)}."
         )
     return mask
+
+
+def require_changes(
+    voxels: ArrayLike, kind: ArrayLike, n_voxels: int, last: int
+) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """Return voxels that ascend, and the kind 0 to `last` of each, as the kernels take them.
+
+    Raises
+    ------
+    ValueError
+        If they are not so.
+    """
+    where, now = np.atleast_1d(voxels), np.atleast_1d(kind)
+    if where.shape != now.shape or where.ndim != 1:
+        raise ValueError(
+            f"voxels have shape {where.shape} and kind {now.shape}, must be one kind a voxel."
+        )
+    if where.size and not (
+        where[0] >= 0 and where[-1] < n_voxels and bool(np.all(where[1:] > where[:-1]))
+    ):
+        raise ValueError(f"the voxels that change must ascend and lie in 0 to {n_voxels - 1}.")
+    if now.size and not (now.min() >= 0 and now.max() <= last):
+        raise ValueError(f"kind has values {now.min()} to {now.max()}, must lie in 0 to {last}.")
+    return np.ascontiguousarray(where, np.int32), np.ascontiguousarray(now, np.uint8)
+
+
+def require_free(
+    voxels: NDArray[Any],
+    occupant: NDArray[np.int32],
+    flags: NDArray[np.uint8],
+    shut: np.uint8,
+    shape: tuple[int, int, int],
+) -> None:
+    """New cells may stand in these voxels; where the `shut` bit of `flags` is set, none may.
+
+    Raises
+    ------
+    ValueError
+        Naming the first voxel that is outside, named twice, held or closed.
+    """
+    outside = voxels[(voxels < 0) | (voxels >= occupant.size)]
+    if outside.size:
+        raise ValueError(f"there is no voxel {outside[0]}, must be 0 to {occupant.size - 1}.")
+    order = np.sort(voxels)
+    twice = order[1:][order[1:] == order[:-1]]
+    if twice.size:
+        raise ValueError(f"voxel {_ijk(twice[0], shape)} is named twice: one voxel holds one cell.")
+    held = voxels[occupant[voxels] >= 0]
+    if held.size:
+        raise ValueError(
+            f"voxel {_ijk(held[0], shape)} holds a cell already: take one that is free."
+        )
+    closed = voxels[(flags[voxels] & shut) != 0]
+    if closed.size:
+        raise ValueError(
+            f"voxel {_ijk(closed[0], shape)} is solid or matrix: take one that is open."
+        )
+
+
+def require_name(name: str, names: tuple[str, ...], what: str) -> int:
+    """Return the place of `name` among `names`.
+
+    Raises
+    ------
+    ValueError
+        If it is none of them.
+    """
+    if name not in names:
+        raise ValueError(f"there is no {what} {name!r} (allowed: {', '.join(names)}).")
+    return names.index(name)
+
+
+def require_rows(rows: ArrayLike, n: int, taken: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return rows of cells that exist, are named once, and are not `taken` yet.
+
+    Raises
+    ------
+    ValueError
+        Naming the first row that is not so.
+    """
+    at = np.atleast_1d(np.asarray(rows, dtype=np.int64))
+    outside = at[(at < 0) | (at >= n)]
+    if outside.size:
+        raise ValueError(f"there is no row {outside[0]}: there are {n} cells.")
+    order = np.sort(at)
+    twice = np.concatenate([order[1:][order[1:] == order[:-1]], at[taken[at] != 0]])
+    if twice.size:
+        raise ValueError(f"row {twice[0]} is named twice: a cell has one event at a time.")
+    return at
 
 
 def require_type(senescent: int | None, types: tuple[str, ...]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import traceback
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -253,9 +254,10 @@ def _parts(model: Model) -> Parts:
 def _walk(model: Model) -> Iterator[tuple[str, Any]]:
     """Yield (path, node) of all the package's objects and arrays, but cells and configuration."""
     seen = {id(model), id(model.cells), id(getattr(model, "config", None))}
-    ahead = [(key.lstrip("_"), node) for key, node in vars(model).items()]
+    # level by level, so that what several objects hold goes by its shortest path
+    ahead = deque((key.lstrip("_"), node) for key, node in vars(model).items())
     while ahead:
-        path, node = ahead.pop()
+        path, node = ahead.popleft()
         if id(node) in seen:
             continue
         below: Any = ()

@@ -17,8 +17,8 @@ from scaffoldsim.tree import Path_
 if TYPE_CHECKING:
     from scaffoldsim.scaffold.grid import Grid
 
-#: where cells come from, in the order of the origin column
-SOURCES = ("autologous", "allogeneic", "xenogeneic")
+#: where cells come from, in the order of the origin column; the host's own come by themselves
+SOURCES = ("autologous", "allogeneic", "xenogeneic", "host")
 #: share of the chance of a surface voxel that a pore voxel away from any surface has: cells settle
 #: on surfaces, and only what finds no room there stays in the fluid
 _IN_FLUID = 1e-6

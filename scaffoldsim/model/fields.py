@@ -82,11 +82,13 @@ class Fields:
     ----------
     species : dict of str to Species
         Oxygen first, since what cells secrete depends on it.
+    built : ndarray
+        `fraction` as it was at first.
     pore : ndarray of float32
-        1 − s, in 0 to 1.
+        1 − s, in 0 to 1; after `update` 1 − what hinders fluxes there.
     open, core : ndarray of bool
-        Pore voxels; those of them in the third that is farthest from medium and host faces (none
-        if no face supplies anything).
+        Pore voxels, where means are taken; those of them in the third that is farthest from medium
+        and host faces (none if no face supplies anything).
     value : dict of str to ndarray
         Concentration, float32 (nx, ny, nz), in the `Species.unit`; 0 in solid. An array is never
         written to once it is here: a step puts a new one in its place.
@@ -136,6 +138,7 @@ class Fields:
         self._secreted = {name: _secreted(entry, types) for name, entry in self.species.items()}
         self._supplies: dict[str, list[Callable[[], Supply]]] = {n: [] for n in self.species}
         self._set_pore(fraction)
+        self.built = fraction
         self.domain = Domain(
             self._passable(), voxel=grid.voxel, periodic=faces.periodic, threads=threads
         )
@@ -212,7 +215,7 @@ class Fields:
                 raise
 
     def update(self, fraction: Array) -> dict[str, float]:
-        """Take a changed solid fraction of the same shape.
+        """Take a changed fraction by which voxels hinder fluxes, of the same shape.
 
         A voxel that opens holds nothing at first, since solid holds no solute; one that closes
         loses what it held.
@@ -233,6 +236,18 @@ class Fields:
             if amount > 0:
                 self.value[name] = np.where(closed, np.float32(0), value)
         return lost
+
+    def reopen(self, where: NDArray[np.bool_], voxels: NDArray[np.int32] | None = None) -> None:
+        """Say which voxels are pores to cells, all or a few by flat number: there means are taken.
+
+        Without it those are that let through more than half of a flux.
+        """
+        if voxels is None:
+            self.open = where
+            self.core = where & self._deep
+        else:
+            self.open.reshape(-1)[voxels] = where
+            self.core.reshape(-1)[voxels] = where & self._deep.reshape(-1)[voxels]
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what a restart needs; the arrays are those in use, and stay as they are."""
@@ -268,13 +283,12 @@ class Fields:
         if np.shape(fraction) != self.grid.shape:
             raise ValueError(f"fraction has shape {np.shape(fraction)}; grid: {self.grid.shape}")
         self.pore = np.clip(1.0 - np.asarray(fraction, np.float32), 0, 1)
-        self.open = self.pore > 0.5
-        self.core = self.open & self._deep
+        self.reopen(self.pore > 0.5)
 
     def _passable(self) -> Array:
         """Return the pore as the solver takes it: a mask, if no voxel is partly solid."""
         binary = bool(np.all((self.pore == 0) | (self.pore == 1)))
-        passable: Array = self.open if binary else self.pore
+        passable: Array = self.pore > 0 if binary else self.pore
         return passable
 
     def _terms(self, name: str, cells: "Cells") -> dict[str, Any]:

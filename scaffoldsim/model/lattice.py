@@ -7,7 +7,7 @@ of `Lattice.update` turns them into events (compiled twins: ``_events.pyx``, ``_
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,14 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 from scaffoldsim.model import _events, _lattice, counter, cycle
 from scaffoldsim.model.checks import (
     name_bad_rate,
-    require_mask,
-    require_one_each,
-    require_places,
     require_potential,
     require_short_step,
     require_type,
 )
-from scaffoldsim.model.events import BIRTH, DEATH, FATE, Events, become, record
+from scaffoldsim.model.events import BIRTH, FATE, Events, become, record
+from scaffoldsim.model.occupancy import Occupancy, struck_rows
+from scaffoldsim.model.walls import TAKEN
 from scaffoldsim.solver.inputs import cores
 
 if TYPE_CHECKING:
@@ -30,14 +29,6 @@ if TYPE_CHECKING:
     from scaffoldsim.scaffold.grid import Grid
 
 __all__ = ["Events", "Lattice"]
-
-EMPTY, CLOSED = -1, -2
-
-# bits of a voxel's flags, as in _lattice.pyx
-NO_ENTRY, SOLID, SURFACE, INNER, TAKEN = 1, 2, 4, 8, 16
-
-# codes of an event, as in _events.pyx
-DIVISION, FIRST, STAGE = 1, 2, 255
 
 #: Greatest chance of a hop per sub-step; above it, lost conflicts slow diffusion (docs/theory.md).
 LARGEST_HOP = 0.3
@@ -61,7 +52,7 @@ _CHUNKS = 64
 _CELLS_PER_THREAD = 20_000
 
 
-class Lattice:
+class Lattice(Occupancy):
     r"""The voxels that cells live on, one motile cell each.
 
     In a step each cell has at most one event: it dies of cause c or becomes type j with
@@ -146,73 +137,21 @@ class Lattice:
             raise ValueError(f"open_grip is {open_grip}, must lie in 0 to 1.")
         if threads is not None and threads < 1:
             raise ValueError(f"threads is {threads}, must be 1 or more.")
-        n_voxels = math.prod(grid.shape)
-        if n_voxels >= 2**31:
-            raise ValueError(f"{n_voxels} voxels are too many (below 2**31): use larger voxels.")
-        self.grid = grid
+        super().__init__(grid, solid)
         self.guidance = bool(guidance)
         self.open_grip = float(open_grip)
         self.senescent = senescent
         self.stages = int(stages)
         self.threads = threads if threads is not None else cores()
-        self.occupant = np.full(n_voxels, EMPTY, dtype=np.int32)
-        self._flags = np.zeros(n_voxels, dtype=np.uint8)
         self._potential: NDArray[np.float32] | None = None
-        self._linked: tuple[int, int, int] | None = None
         self._want = np.empty(0, dtype=np.int32)
         self._notes = self._event = self._outcome = np.empty(0, dtype=np.uint8)
-        self.set_walls(solid)
 
     def __repr__(self) -> str:
         nx, ny, nz = self.grid.shape
         return f"Lattice({nx} x {ny} x {nz} voxels, {self._n_free} free of solid)"
 
-    # walls and potential ----------------------------------------------------------------------
-
-    def set_walls(
-        self, solid: ArrayLike, *, matrix: ArrayLike | None = None, gel: ArrayLike | None = None
-    ) -> None:
-        """Say anew where cells can go; call it when scaffold or matrix has changed.
-
-        Parameters
-        ----------
-        solid
-            Bool (nx, ny, nz): voxels that never hold a cell (scaffold, vessels).
-        matrix
-            Bool (nx, ny, nz): voxels that no cell enters, but where a cell may be buried.
-        gel
-            Bool (nx, ny, nz): voxels where cells find hold without a surface.
-
-        Raises
-        ------
-        ValueError
-            If a shape is wrong or a cell stands in `solid`. Nothing has been changed then.
-        """
-        wall = require_mask(solid, "solid", self.grid.shape)
-        occupied = self.occupant.reshape(self.grid.shape) >= 0
-        if (occupied & wall).any():
-            x, y, z = np.argwhere(occupied & wall)[0]
-            raise ValueError(
-                f"voxel ({x}, {y}, {z}) holds a cell and cannot become solid: move or remove the "
-                "cell first."
-            )
-        closed = wall if matrix is None else wall | require_mask(matrix, "matrix", self.grid.shape)
-        near = _beside(closed, self.grid.periodic)
-        if gel is not None:
-            near |= require_mask(gel, "gel", self.grid.shape)
-        flags = closed * np.uint8(NO_ENTRY) + wall * np.uint8(SOLID) + near * np.uint8(SURFACE)
-        # two voxels or more from every face, the neighbours of neighbours need no care
-        flags[2:-2, 2:-2, 2:-2] |= np.uint8(INNER)
-        flags |= occupied * np.uint8(TAKEN)
-        self._flags[:] = flags.ravel()
-        self._n_free = int(wall.size - np.count_nonzero(wall))
-        free = ~occupied.ravel()
-        self.occupant[free] = np.where(closed.ravel()[free], CLOSED, EMPTY)
-
-    @property
-    def near_surface(self) -> NDArray[np.bool_]:
-        """Voxels that touch a solid or matrix face or lie in gel, shape of the grid."""
-        return ((self._flags & SURFACE) > 0).reshape(self.grid.shape)
+    # potential ------------------------------------------------------------------------------
 
     @property
     def potential(self) -> NDArray[np.float32] | None:
@@ -237,24 +176,6 @@ class Lattice:
     def growing_stages(self, u: ArrayLike) -> NDArray[np.uint8]:
         """Stages of a delivery that grows from the first step on, from uniform numbers."""
         return cycle.growing_stages(u, self.stages)
-
-    def place(self, cells: Cells) -> None:
-        """Enter all cells at their voxels, as after a delivery or a restart.
-
-        Raises
-        ------
-        ValueError
-            If there are more cells than voxels, a cell has no voxel or stands in solid, or two
-            share a voxel. Nothing has been changed then.
-        """
-        require_places(cells, self._flags & SOLID, self._n_free, self.grid.shape)
-        occupant = self._vacant(slice(None))
-        occupant[cells.voxel] = np.arange(cells.n, dtype=np.int32)
-        require_one_each(cells, occupant, self.grid.shape)
-        self.occupant[:] = occupant
-        self._flags &= np.uint8(~TAKEN & 255)
-        self._flags[cells.voxel] |= np.uint8(TAKEN)
-        self._link(cells)
 
     def update(self, cells: Cells, dt: float, *, seed: int, step: int) -> Events:
         """One step of all cells: die or change fate or divide, and move.
@@ -287,7 +208,7 @@ class Lattice:
         """
         if not (dt > 0.0 and math.isfinite(dt)):
             raise ValueError(f"the step is {dt} s, must be a finite time above 0.")
-        if self._linked != (id(cells), cells.epoch, cells.n):
+        if not self._is_linked(cells):
             self.place(cells)
         require_type(self.senescent, cells.types)
         event, largest_hop = self._draw(cells, dt, seed, step)
@@ -296,7 +217,7 @@ class Lattice:
 
         cells.age += np.float32(dt)
         cells.clock += np.float32(dt)
-        struck = _struck(event)
+        struck = struck_rows(event)
         fates = self._change(cells, event, struck)
         deaths = self._remove(cells, event, struck)
 
@@ -364,34 +285,6 @@ class Lattice:
             self.place(cells)
         return event, float(hop)
 
-    def _change(
-        self, cells: Cells, event: NDArray[np.uint8], struck: NDArray[np.int64]
-    ) -> NDArray[np.void]:
-        """Give cells their new stages and types; returns the records of the types."""
-        code, first_fate = event[struck], FIRST + len(cells.causes)
-        passed = struck[code == STAGE]
-        cells.stage[passed] += np.uint8(1)
-        event[passed] = 0
-        rows = struck[(code >= first_fate) & (code != STAGE)]
-        cells.clock[rows] = 0.0
-        return become(cells, rows, event[rows] - np.uint8(first_fate))
-
-    def _remove(
-        self, cells: Cells, event: NDArray[np.uint8], struck: NDArray[np.int64]
-    ) -> NDArray[np.void]:
-        """Free the voxels of the dead and drop their rows; returns the records, by id."""
-        code = event[struck]
-        rows = struck[(code >= FIRST) & (code < FIRST + len(cells.causes))]
-        records = record(DEATH, cells, rows)
-        records["cause"] = event[rows] - FIRST
-        voxel = records["voxel"]
-        self.occupant[voxel] = self._vacant(voxel)
-        self._flags[voxel] ^= np.uint8(TAKEN)
-        source, target = cells.drop(rows)
-        event[target] = event[source]
-        self.occupant[cells.voxel[target]] = target
-        return records[np.argsort(records["id"])]
-
     def _substep(
         self,
         cells: Cells,
@@ -431,7 +324,7 @@ class Lattice:
     ) -> tuple[NDArray[np.void], NDArray[np.void]]:
         """Add the daughters in the order of their voxels; returns births by id, and arrests."""
         want, outcome = self._want[: cells.n], self._outcome[: cells.n]
-        mothers = _struck(outcome)
+        mothers = struck_rows(outcome)
         mothers = mothers[np.argsort(want[mothers])]
         cells.doublings[mothers] += np.float32(1.0)
         cells.clock[mothers] = 0.0
@@ -469,32 +362,5 @@ class Lattice:
             self._notes = np.empty(2 * n, dtype=np.uint8)
             self._event, self._outcome = self._notes[:n], self._notes[n:]
 
-    def _vacant(self, voxels: slice | NDArray[Any]) -> NDArray[np.int32]:
-        """What `occupant` says of these voxels without a cell: -1, or -2 where none may enter."""
-        return EMPTY - (self._flags[voxels] & NO_ENTRY).astype(np.int32)
-
-    def _link(self, cells: Cells) -> None:
-        self._linked = (id(cells), cells.epoch, cells.n)
-
     def _threads_for(self, n: int) -> int:
         return max(1, min(self.threads, n // _CELLS_PER_THREAD))
-
-
-def _struck(code: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Rows whose code is 2 or more: deaths and fates, or births."""
-    rows = np.empty(_events.struck(code.size, code, np.empty(0, np.int64)), dtype=np.int64)
-    _events.struck(code.size, code, rows)
-    return rows
-
-
-def _beside(mask: NDArray[np.bool_], periodic: tuple[bool, bool, bool]) -> NDArray[np.bool_]:
-    """Voxels with a face neighbour in the mask."""
-    near = np.zeros_like(mask)
-    for axis, wraps in enumerate(periodic):
-        a, b = np.moveaxis(near, axis, 0), np.moveaxis(mask, axis, 0)
-        a[1:] |= b[:-1]
-        a[:-1] |= b[1:]
-        if wraps:
-            a[0] |= b[-1]
-            a[-1] |= b[0]
-    return near

@@ -12,6 +12,7 @@ from scaffoldsim.config import Config
 from scaffoldsim.model.celltypes import CellType, Fate
 from scaffoldsim.model.exposures import Exposure, text
 from scaffoldsim.model.factors import Cue, Factor
+from scaffoldsim.model.mechanics import SHEAR, SPEED, Load
 from scaffoldsim.model.rates import Donor
 from scaffoldsim.model.signals import Signals
 from scaffoldsim.schema import MARKS, Parameter
@@ -105,7 +106,27 @@ def _host(config: Config, cite: References) -> str:
         )
     for event, factor in host.multipliers.items():
         words.append(f"{_noun(event).capitalize()} is multiplied by {cite(factor)}.")
+    if host.load is not None:
+        words.append(_load(host.load, cite))
     return " ".join(words)
+
+
+def _load(load: Load, cite: References) -> str:
+    """Return the load of the site, and what cells feel of it."""
+    given = "bears no load"
+    if load.strain is not None:
+        given = f"is compressed by {cite(load.strain)}"
+    elif load.stress is not None:
+        given = f"carries {cite(load.stress)}"
+    if load.rim_share is not None:
+        given += f", less the share {cite(load.rim_share)} that bone around it takes"
+    flow = f" Fluid passes cells at {cite(load.fluid_speed)}." if load.fluid_speed else ""
+    return (
+        f"Along {load.axis} the construct {given}. Layers across it are in series, each of modulus "
+        "f² E_t + (1 − f) E_p, where f is the share of scaffold and bone, E_t their mean modulus "
+        f"and E_p that of the pores.{flow} The mechanical stimulus of a cell is octahedral shear "
+        f"strain/{SHEAR * 100:g} % + fluid speed/({SPEED * 1e6:g} µm/s)."
+    )
 
 
 def _donor(config: Config, cite: References) -> str:

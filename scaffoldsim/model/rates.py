@@ -22,6 +22,7 @@ from scaffoldsim.model.signals import WHO, Signals
 if TYPE_CHECKING:
     from scaffoldsim.model.cells import Cells
     from scaffoldsim.model.fields import Fields
+    from scaffoldsim.model.ground import Ground
     from scaffoldsim.model.model import Model
 
 __all__ = ["CAUSES", "CellType", "Donor", "Rates"]
@@ -42,7 +43,7 @@ class Rates:
     r"""The rules of all cell types, ready to be applied to columns.
 
     With the oxygen C, the multipliers m of an event (host, donor, age, exposures, genes, cues that
-    fields carry) and the doublings PD of a cell,
+    act locally) and the doublings PD of a cell,
 
     .. math::
 
@@ -50,7 +51,7 @@ class Rates:
         \lambda &= \frac{\ln 2}{TD}\, f_{3D}\, \frac{C}{C + C_q}\,
                    \frac{m}{1 + s (PD/10)^2} \\
         k_\text{ischaemic} &= k_0\, \frac{m}{1 + (C/C_h)^2} \\
-        k_\text{fate} &= k_0\, m\, o(C)\, g(E)\, \mu(S)\, [oc \text{ where it touches a solid}]
+        k_\text{fate} &= k_0\, m\, o(C)\, g(E)\, \mu(S)\, [oc \text{ of what it touches}]
 
     and a division makes mother and daughter senescent with the chance `Senescence` says. All
     numbers stand in the cell types; see `scaffoldsim.model.celltypes`.
@@ -65,12 +66,18 @@ class Rates:
         The virtual donor.
     signals
         What host, donor, exposures and genes say.
-    osteoconductivity
-        Of the scaffold's material.
+    ground
+        What each voxel touches; without one, cells touch nothing.
     gel
         Whether cells crawl in a gel.
     threads
         Of the kernel; the result does not depend on it.
+
+    Attributes
+    ----------
+    equivalent : float
+        Concentration of the factor `Signals.touched` that a cell feels that touches the scaffold,
+        on top of that in the fluid, kg/m³ or mol/m³; the owner sets it for each step.
     """
 
     def __init__(
@@ -80,12 +87,13 @@ class Rates:
         voxel: float,
         donor: Donor,
         signals: Signals,
-        osteoconductivity: float = 1.0,
+        ground: "Ground | None" = None,
         gel: bool = False,
         threads: int = 1,
     ) -> None:
         self.types, self.donor, self.signals = types, donor, signals
-        self.osteoconductivity, self.threads = osteoconductivity, threads
+        self.ground, self.threads = ground, threads
+        self.equivalent = 0.0
         names, every = list(types), list(types.values())
         self._hop = np.array(
             [t.migration.hop_rate(voxel, gel=gel) if t.migration else 0.0 for t in every]
@@ -150,7 +158,8 @@ class Rates:
         """Fill the rate columns of `model.cells` for the step that begins now."""
         cells, fields = model.cells, model.fields
         common, into, n_masks = self._tables()
-        cue_of, cues, carriers, base, kept = self._local(fields)
+        cue_of, cues, carriers, base, touched, kept = self._local(fields)
+        touch, conduction, material = self._touch(fields)
         stimulus = self._stimulus(model)
         _rates.fill(
             cells.n,
@@ -158,10 +167,13 @@ class Rates:
             *(cells.allocated(name) for name in ("age", "doublings")),
             oxygen=fields.value["oxygen"].ravel(),
             substrate=model.substrate,
-            conduction=self.osteoconductivity,
+            touch=touch,
+            conduction=conduction,
+            material=material,
             stimulus=stimulus,
             carriers=carriers,
             base=base,
+            touched=touched,
             cue_of=cue_of,
             cues=cues,
             who=np.array([0] * _GIVEN + [1] * (256 - _GIVEN), np.int32),
@@ -213,7 +225,7 @@ class Rates:
             basal = basal * self.signals.multiplier(event)
             if any(cue.event == event for _, cue in self.signals.local_cues()):
                 basal = basal * self.signals.local_multiplier(
-                    event, self._concentration(fields, cells.voxel)
+                    event, self.concentration(fields, cells.voxel)
                 )
         for bit, rate, share in self.signals.expression(species):
             has = (cells.genes >> np.uint8(bit)) & np.uint8(1)
@@ -231,7 +243,7 @@ class Rates:
         total: NDArray[np.float32] | None = None
         for name, carriers in self.signals.carried.items():
             rule = self.signals.factors[name].chemotaxis
-            if rule is None:
+            if rule is None or not carriers:
                 continue
             strength = float(rule.strength) * self.signals.multiplier(f"{name}_chemotaxis")
             if strength == 0.0:
@@ -242,12 +254,19 @@ class Rates:
             total = theta if total is None else total + theta
         return total
 
-    def _concentration(self, fields: "Fields", voxel: Any) -> dict[str, Any]:
-        """Return factor → concentration of its carriers at flat voxel numbers."""
-        return {
-            name: sum_of([fields.at(voxel, carrier) for carrier in carriers])
-            for name, carriers in self.signals.carried.items()
-        }
+    def concentration(self, fields: "Fields", voxel: NDArray[Any]) -> dict[str, Any]:
+        """Return what cells feel of each factor that acts locally, at flat voxel numbers.
+
+        Without the systemic level, which `Signals.local_multiplier` adds.
+        """
+        found: dict[str, Any] = {}
+        for name, carriers in self.signals.carried.items():
+            local = [fields.at(voxel, carrier) for carrier in carriers]
+            found[name] = sum_of(local) if local else np.zeros(voxel.shape, np.float32)
+            if name == self.signals.touched and self.ground is not None and self.equivalent > 0:
+                touches = (self.ground.touch[voxel] & self.ground.material) > 0
+                found[name] = found[name] + touches * self.equivalent
+        return found
 
     # tables -----------------------------------------------------------------------------------
 
@@ -278,15 +297,18 @@ class Rates:
 
     def _local(
         self, fields: "Fields"
-    ) -> tuple[NDArray[np.int32], Table, NDArray[np.uintp], Table, list[Any]]:
-        """Return the cues that fields carry, the addresses of those fields, and what holds them."""
+    ) -> tuple[NDArray[np.int32], Table, NDArray[np.uintp], Table, Table, list[Any]]:
+        """Return the cues that act locally, and of each factor of them: the address of its field.
+
+        Then its systemic level, what is felt of it by touch, and what holds the fields.
+        """
         signals = self.signals
         cues = [(name, cue) for name, cue in signals.local_cues() if cue.event in CELL_EVENTS]
         names = sorted({name for name, _ in cues})
-        kept = []
+        kept: list[Any] = []
         for name in names:
-            array = sum_of([fields.value[carrier] for carrier in signals.carried[name]])
-            kept.append(np.ascontiguousarray(array))
+            carriers = [fields.value[carrier] for carrier in signals.carried[name]]
+            kept.append(np.ascontiguousarray(sum_of(carriers)) if carriers else None)
         return (
             np.array(
                 [(names.index(name), CELL_EVENTS.index(cue.event)) for name, cue in cues], np.int32
@@ -295,10 +317,17 @@ class Rates:
                 [(c.half_maximal**c.hill, float(c.hill), float(c.fold) - 1.0) for _, c in cues],
                 float,
             ).reshape(-1, 3),
-            np.array([array.ctypes.data for array in kept], np.uintp),
+            np.array([0 if array is None else array.ctypes.data for array in kept], np.uintp),
             np.array([signals.level[name] for name in names], float),
+            np.array([self.equivalent * (name == signals.touched) for name in names], float),
             kept,
         )
+
+    def _touch(self, fields: "Fields") -> tuple[NDArray[np.uint8], Table, int]:
+        """Return what each voxel touches, the osteoconductivity of it, and the scaffold's bits."""
+        if self.ground is None:
+            return np.zeros(fields.value["oxygen"].size, np.uint8), np.ones(16), 0
+        return self.ground.touch, self.ground.conduction, self.ground.material
 
     def _stimulus(self, model: "Model") -> NDArray[np.float32]:
         """Return the mechanical stimulus per voxel as cells feel it; empty without load."""

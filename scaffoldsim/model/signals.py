@@ -31,7 +31,7 @@ WHO = ("donor", "host")
 
 
 class Signals:
-    """All that multiplies rates and is the same everywhere, and the cues that fields carry.
+    """All that multiplies rates and is the same everywhere, and the cues that act locally.
 
     Parameters
     ----------
@@ -41,6 +41,9 @@ class Signals:
         Whether the donor is the host: its age and conditions then default to the host's.
     species
         Of the fields, by name; those with a factor act locally.
+    touched
+        Factor whose effect the scaffold has on cells that touch it; it acts locally, also where no
+        field carries it.
 
     Attributes
     ----------
@@ -49,7 +52,9 @@ class Signals:
     level : dict of str to float
         Systemic concentration of each, mean over the step.
     carried : dict of str to list of str
-        Factor → species that carry it.
+        Factor that acts locally → species that carry it.
+    touched : str or None
+        Name of the factor that is felt where the scaffold is touched.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class Signals:
         *,
         autologous: bool = False,
         species: "Mapping[str, Species] | None" = None,
+        touched: Factor | None = None,
     ) -> None:
         self.host, self.exposures, self.genes = host, list(exposures), list(genes)
         own = autologous and host.setting == "in_vivo"
@@ -82,6 +88,10 @@ class Signals:
             if entry.factor is not None:
                 self.factors[entry.factor.name] = entry.factor
                 self.carried.setdefault(entry.factor.name, []).append(name)
+        self.touched = None if touched is None else touched.name
+        if touched is not None:
+            self.factors.setdefault(touched.name, touched)
+            self.carried.setdefault(touched.name, [])
         self.level = dict.fromkeys(self.factors, 0.0)
         self._pulses = {
             name: PulseState(factor.pulse)
@@ -150,8 +160,11 @@ class Signals:
 
     # multipliers ------------------------------------------------------------------------------
 
-    def multiplier(self, event: str, who: str = "donor") -> float:
-        """Return the factor on the rate of `event`, without genes and without what fields carry."""
+    def multiplier(self, event: str, who: str = "donor", *, wound: bool = True) -> float:
+        """Return the factor on the rate of `event`, without genes and without what acts locally.
+
+        Without `wound` also without what a wound does to division.
+        """
         result = self.host.multiplier(event)
         for condition, severity in self._conditions(who):
             result *= condition.multiplier(event, severity)
@@ -160,7 +173,7 @@ class Signals:
                 result *= systemic(factor, event, self.level[name], self.host.setting)
         for bone, loss in self._pulsed.values():
             result *= bone if event == "osteogenic" else loss if event == "resorption" else 1.0
-        return result * (self._wound if event == "proliferation" else 1.0)
+        return result * (self._wound if wound and event == "proliferation" else 1.0)
 
     def gene_multiplier(self, event: str, mask: int) -> float:
         """Return what the genes of `mask` do to the rate of `event` inside their cell."""
@@ -179,7 +192,7 @@ class Signals:
         return np.array(by_who), np.array(by_mask)
 
     def local_cues(self) -> Iterator[tuple[str, Cue]]:
-        """Yield (factor, cue) of all that fields carry and that acts in this setting."""
+        """Yield (factor, cue) of all that acts locally, and does in this setting."""
         for name in self.carried:
             factor = self.factors[name]
             if factor.acts(self.host.setting):

@@ -41,10 +41,30 @@ class Fields:
         return self.value[name][voxel]
 
 
+CONDUCTION = {1: 1.2, 2: 1.1, 3: 1.3}  # of scaffold, osteoid, bone
+TOUCHES_SCAFFOLD = 0b0010
+
+
+def touching(touch: Any) -> Any:
+    """Ground where voxels touch these kinds, a bit each; beside pores scaffold, osteoid, bone."""
+    table = [
+        max((oc for kind, oc in CONDUCTION.items() if bits >> kind & 1), default=1.0)
+        for bits in range(16)
+    ]
+    return SimpleNamespace(
+        touch=np.asarray(touch, np.uint8), conduction=np.array(table), material=TOUCHES_SCAFFOLD
+    )
+
+
 def evaluate(
-    oxygen: float = 0.052, stiffness: float = 0.0, stimulus: float | None = None, **change: Any
+    oxygen: float = 0.052,
+    stiffness: float = 0.0,
+    stimulus: float | None = None,
+    touch: int | None = None,
+    equivalent: float | None = None,
+    **change: Any,
 ) -> Cells:
-    """Rates of one cell of each type, the first two of them at a surface."""
+    """Rates of one cell of each type; where anything is stiff, all of them touch scaffold."""
     config = load("quickstart", set={"cells.donor.age": "20 y", **(change.pop("set", None) or {})})
     cells = Cells(TYPES, CAUSES)
     cells.append(8, voxel=np.arange(8), type=np.arange(8), age=48 * H)
@@ -57,14 +77,18 @@ def evaluate(
         config.cells.genes,
         autologous=config.cells.source == "autologous",
         species=config.fields,
+        touched=None if equivalent is None else read_entry("factors", "bmp2"),  # type: ignore[arg-type]
     )
+    if touch is None:
+        touch = TOUCHES_SCAFFOLD if stiffness else 0b0001
     rates = Rates(
         {name: read_entry("cells", name) for name in TYPES},  # type: ignore[misc]
         voxel=20e-6,
         donor=Donor(1, 0.0),
         signals=signals,
-        osteoconductivity=1.2,
+        ground=touching(np.full(8, touch)),
     )
+    rates.equivalent = equivalent or 0.0
     rates.advance(0.0, H)
     felt = np.full(8, stiffness, np.float32)
     model = SimpleNamespace(
@@ -148,6 +172,32 @@ def test_a_stiff_substrate_makes_bone_and_a_soft_one_fat() -> None:
     soft = evaluate(stiffness=25e3).fate * D
     assert soft[PRE, BMSC] == pytest.approx(0.06 * 1.2 * 1.75, rel=1e-6)
     assert soft[AD, BMSC] == pytest.approx(0.015 * (1 + 1 / 26), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("touch", "conduction"),
+    [(0b0001, 1.0), (0b0010, 1.2), (0b0100, 1.1), (0b1000, 1.3), (0b1011, 1.3), (0b0111, 1.2)],
+)
+def test_a_cell_feels_the_most_osteoconductive_of_what_it_touches(
+    touch: int, conduction: float
+) -> None:
+    fate = evaluate(touch=touch).fate * D
+    assert fate[PRE, BMSC] == pytest.approx(0.06 * conduction, rel=1e-6)
+    assert fate[EN, BMSC] == pytest.approx(0.003, rel=1e-6)
+
+
+def test_what_the_scaffold_holds_is_felt_by_touch_alone() -> None:
+    k, fold = 5e-5, 4.0  # of BMP-2, kg/m³
+    plain = evaluate(touch=TOUCHES_SCAFFOLD).fate[PRE, BMSC]
+    for touch, felt in ((TOUCHES_SCAFFOLD, 3e-5), (0b1011, 3e-5), (0b0001, 0.0), (0b1101, 0.0)):
+        without = evaluate(touch=touch).fate[PRE, BMSC]
+        held = evaluate(touch=touch, equivalent=3e-5).fate[PRE, BMSC]
+        assert held / without == pytest.approx(1 + (fold - 1) * felt / (k + felt), rel=1e-6)
+    # it adds to what is given, before the law, and to what a field carries
+    given = {"exposures": [{"factor": "bmp2", "dose": "20 ng/mL"}]}
+    both = evaluate(touch=TOUCHES_SCAFFOLD, equivalent=3e-5, set=given).fate[PRE, BMSC]
+    assert both / plain == pytest.approx(1 + (fold - 1) * 5e-5 / (k + 5e-5), rel=1e-6)
+    assert evaluate(touch=TOUCHES_SCAFFOLD, equivalent=0.0).fate[PRE, BMSC] == plain
 
 
 @pytest.mark.parametrize(
@@ -247,6 +297,9 @@ def reference(rates: Rates, cells: Cells, fields: Fields, felt: Any, stimulus: A
             name: sum(float(fields.value[c][v]) for c in carriers)
             for name, carriers in signals.carried.items()
         }
+        touch = int(rates.ground.touch[v])  # type: ignore[union-attr]
+        if signals.touched is not None and touch & TOUCHES_SCAFFOLD:
+            local[signals.touched] += rates.equivalent
         m = {
             event: signals.multiplier(event, who)
             * signals.gene_multiplier(event, int(cells.genes[i]))
@@ -273,7 +326,8 @@ def reference(rates: Rates, cells: Cells, fields: Fields, felt: Any, stimulus: A
             k = float(f.rate) * (m[f.event] if f.event else 1)
             k *= rates.donor.osteogenic if f.event == "osteogenic" else 1
             k *= f.oxygen(c) if f.oxygen else 1
-            k *= rates.osteoconductivity if f.osteoconductive and felt[v] > 0 else 1
+            if f.osteoconductive:
+                k *= max((CONDUCTION[j] for j in (1, 2, 3) if touch >> j & 1), default=1)
             k *= float(f.stiffness(felt[v])) if f.stiffness else 1
             if stimulus is not None and f.mechanics:
                 table = [(float(np.float32(r.stimulus)), float(r.factor)) for r in f.mechanics]
@@ -324,11 +378,13 @@ def test_kernel_is_the_reference(seed: int, setting: int, loaded: bool, threads:
     signals = Signals(
         config.host, config.cells.donor, config.exposures, config.cells.genes,
         species=config.fields,
+        touched=read_entry("factors", ["bmp2", "igf1"][seed % 2]),  # type: ignore[arg-type]
     )  # fmt: skip
     rates = Rates(
         config.cell_types, voxel=2e-5, donor=Donor(seed, 0.3), signals=signals,
-        osteoconductivity=1.3, threads=threads,
+        ground=touching(rng.integers(0, 16, 64)), threads=threads,
     )  # fmt: skip
+    rates.equivalent = rng.choice([0, 1e-12, 3e-5])
     rates.advance(5 * D, 5 * D + H)
     n = 40
     cells = Cells(TYPES, CAUSES)

@@ -1,0 +1,391 @@
+"""What is solid, and how it changes: scaffold that dissolves, bone that is laid and taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scaffoldsim.model.degradation import Degradation
+from scaffoldsim.model.delivery import SOURCES
+from scaffoldsim.model.ground import PORE, Ground
+from scaffoldsim.model.hostbone import HostBoneState, near_host
+from scaffoldsim.model.ledger import InvariantError
+from scaffoldsim.model.matrix import Matrix
+from scaffoldsim.model.mechanics import Mechanics
+from scaffoldsim.model.release import Release, equivalent
+from scaffoldsim.model.remodelling import BUILDER, RECRUIT, Remodelling
+from scaffoldsim.model.signals import Signals
+from scaffoldsim.model.substrate import RIGID, is_gel
+
+if TYPE_CHECKING:
+    from scaffoldsim.config import Config
+    from scaffoldsim.model.fields import Fields
+    from scaffoldsim.model.lattice import Lattice
+    from scaffoldsim.model.model import Model
+    from scaffoldsim.model.rates import Rates
+    from scaffoldsim.scaffold.scaffold import Scaffold
+
+#: what a buried osteoblast that lives on becomes, and what the others die of
+OSTEOCYTE, BURIED = "osteocyte", "buried"
+#: the host's own cells
+HOST = SOURCES.index("host")
+#: within this distance of perfusion a scaffold is taken away by cells, m (assumed: a few cells)
+_REACH_OF_CELLS = 100e-6
+#: steps between two looks at load, and at fluxes: both change over days, and cost more than a step
+_LOAD_EVERY = _FLUX_EVERY = 6
+#: share of all matrix that was ever laid that the books may leave unexplained
+_LARGEST_GAP = 1e-7
+
+
+class Tissue:
+    """Scaffold and bone of a model, and all that follows from them.
+
+    A step goes `give` (what is set free reaches the pores, before the fields), then, after the
+    cells, `advance`: bone is resorbed, mineralises and is laid; osteoblasts are buried; recruits
+    come; scaffold is lost; what each voxel is to cells and fluxes follows; and now and then load.
+
+    Parameters
+    ----------
+    config
+        The configuration.
+    scaffold
+        As built.
+    lattice, fields
+        Who is told of walls and pores.
+    threads
+        Of the kernels; the result does not depend on it.
+
+    Attributes
+    ----------
+    matrix : Matrix
+        Osteoid, new bone, bone of the host.
+    degradation : Degradation
+        What is left of the scaffold.
+    release : Release
+        What both give to the pores.
+    mechanics : Mechanics
+        Stiffness and load.
+    ground : Ground
+        What a voxel is to cells and to fluxes.
+    hostbone : HostBoneState
+        The bone of the host at the start, and its density.
+    remodelling : Remodelling or None
+        How the host answers resorption; None in culture.
+    coupling : float or None
+        c of the last step.
+    supplied : ndarray of bool, or None
+        Where resorption is at full speed; None in culture, where there is none.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        scaffold: Scaffold,
+        lattice: Lattice,
+        fields: Fields,
+        *,
+        threads: int | None = None,
+    ) -> None:
+        self.config, self.scaffold = config, scaffold
+        self.lattice, self.fields = lattice, fields
+        grid, host, bone = scaffold.grid, config.host, config.bone
+        in_vivo = host.setting == "in_vivo"
+        organism = host.organism if in_vivo else config.cells.donor.species
+        material, seed = scaffold.material, config.seed
+        self.hostbone = HostBoneState(
+            host.bone,
+            host.organism,
+            bone,
+            grid,
+            config.faces,
+            scaffold.fraction,
+            seed=seed,
+            threads=threads,
+        )
+        self.matrix = Matrix(
+            grid,
+            bone,
+            deposition=float(organism.bone.deposition),
+            mineralisation_time=float(organism.bone.mineralisation_time),
+            host=self.hostbone.start,
+            threads=threads,
+        )
+        self.degradation = Degradation(
+            grid,
+            scaffold.fraction,
+            None if material is None else material.degradation,
+            threads=threads,
+        )
+        self.release = Release(fields, self.degradation, config.scaffold)
+        self.mechanics = Mechanics(
+            grid,
+            bone,
+            host.load,
+            modulus=RIGID if material is None else float(material.youngs_modulus),
+            gel=is_gel(scaffold),
+            threads=threads,
+        )
+        self.supplied: NDArray[np.bool_] | None = None
+        self.remodelling: Remodelling | None = None
+        self.coupling: float | None = None
+        self._reached: NDArray[np.bool_] | None = None
+        if in_vivo:
+            self.supplied = near_host(grid, config.faces, float(bone.supply_distance))
+            self._reached = near_host(grid, config.faces, _REACH_OF_CELLS)
+            self.remodelling = Remodelling(
+                host.organism,
+                config.cell_types,
+                bone,
+                oxygen=float(config.fields["oxygen"].host) if "oxygen" in config.fields else 1.0,
+                dead=self.hostbone.dead,
+            )
+        self.ground = Ground.of(scaffold, bone, lattice, fields)
+        self._settle_ground(first=True)
+        self._bear_load(0.0)
+
+    def __repr__(self) -> str:
+        return f"Tissue({self.degradation!r}, {self.matrix!r}, {self.mechanics!r})"
+
+    @property
+    def equivalent(self) -> float:
+        """What the material's own factors are worth now to cells that touch it, kg/m³."""
+        return equivalent(self.scaffold.material, self.release.seconds)
+
+    @property
+    def stimulus(self) -> NDArray[np.float32] | None:
+        """Mechanical stimulus per voxel; None without load."""
+        imposed = self.config.mechanics.stimulus
+        if imposed is not None:
+            return np.full(self.scaffold.grid.shape, imposed, np.float32)
+        return self.mechanics.stimulus
+
+    # a step -----------------------------------------------------------------------------------
+
+    def give(self, dt: float) -> None:
+        """Set free what the pores get in the step of `dt` seconds that comes."""
+        matrix = None
+        if any(entry.binding is not None for entry in self.fields.species.values()):
+            matrix = self.matrix.covered - self.matrix.host
+        self.release.advance(dt, matrix=matrix)
+
+    def advance(self, model: Model, dt: float) -> None:
+        """Advance by `dt` seconds, after what cells did in the same step."""
+        cells, rates, step = model.cells, model.rates, model.step_index
+        self._lay(model, dt)
+        self._bury(model)
+        if self.remodelling is not None:
+            self.coupling = self.remodelling.coupling(rates.signals, self._mean_stimulus())
+            self._recruit(model, dt)
+        self.degradation.advance(
+            dt,
+            covered=self.matrix.covered,
+            acid=self.fields.value.get("lactic_acid"),
+            near=self._reached,
+        )
+        self._settle_ground(fluxes=(step + 1) % _FLUX_EVERY == 0)
+        if (step + 1) % _LOAD_EVERY == 0:
+            self._bear_load((step + 1) * dt)
+        model.ledger.close(cells.census(len(SOURCES)))
+
+    def check(self) -> None:
+        """Check what must hold after every step.
+
+        Raises
+        ------
+        InvariantError
+            If the books of matrix do not close, or a voxel holds more than its volume.
+        """
+        gap = self.matrix.gap
+        if not gap <= _LARGEST_GAP:
+            raise InvariantError(f"the books of bone matrix do not close: {gap:.2g} unexplained")
+        filled = self.degradation.fraction + self.matrix.covered
+        if not (filled.min() >= 0 and filled.max() <= 1 + 1e-4):
+            raise InvariantError(
+                f"scaffold and bone fill {filled.min():.4g} to {filled.max():.4g} of a voxel"
+            )
+
+    # the start --------------------------------------------------------------------------------
+
+    def begin(self, model: Model) -> None:
+        """Put the cells of living host bone where they are in its steady state."""
+        bone, rule = self.hostbone.start, self.remodelling
+        if rule is None or rule.dead or bone is None or not bone.any():
+            return
+        config, grid = self.config, self.scaffold.grid
+        resting = Signals(config.host, config.cells.donor, [], [])
+        start = rule.start(
+            resting,
+            self._resorbed(resting.multiplier("resorption", "host")),
+            self.degradation.fraction + self.matrix.covered,
+            self._vacant().reshape(grid.shape),
+            grid,
+            seed=config.seed,
+            stimulus=self._mean_stimulus(),
+        )
+        self.matrix.osteoid[:] += start.osteoid / np.float32(len(self.matrix.osteoid))
+        self.matrix.answering[:] = start.answering
+        self.matrix.begin()
+        self._settle_ground(first=True)
+        for name, voxels in ((BUILDER, start.builders), (RECRUIT, start.recruits)):
+            self._welcome(model, name, voxels[self._vacant()[voxels]])
+
+    def vacant(self) -> NDArray[np.bool_]:
+        """Return where a cell may be put, (nx, ny, nz)."""
+        return self._vacant().reshape(self.scaffold.grid.shape)
+
+    # checkpoints ------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what a restart needs."""
+        return {
+            f"{name}/{key}": value
+            for name in ("matrix", "degradation", "release", "mechanics", "ground")
+            for key, value in getattr(self, name).state().items()
+        }
+
+    def load(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go to a stored state of the same configuration; cells are not yet there."""
+        for name in ("matrix", "degradation", "release", "mechanics", "ground"):
+            prefix = f"{name}/"
+            own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+            getattr(self, name).load(own)
+        self._settle_ground(first=True, fluxes=False)
+
+    # ------------------------------------------------------------------------------------------
+
+    def _lay(self, model: Model, dt: float) -> None:
+        """Resorb, mineralise and lay bone."""
+        cells, rates = model.cells, model.rates
+        stays = [i for i, name in enumerate(cells.types) if name in (BUILDER, OSTEOCYTE)]
+        builders = np.sort(cells.voxel[self._of(model, BUILDER)])
+        visited = np.zeros(self.scaffold.grid.n_voxels, bool)
+        visited[cells.voxel[~np.isin(cells.type, stays)]] = True
+        felt = rates.concentration(self.fields, builders)
+        output = rates.tissue("deposition", felt)
+        self.matrix.advance(
+            dt,
+            scaffold=self.degradation.fraction,
+            osteoblasts=builders,
+            output=output if np.ndim(output) == 0 else output.astype(np.float32),
+            occupied=visited,
+            mineralisation=self.throughout(rates, "mineralisation"),
+            resorption=self.throughout(rates, "resorption"),
+            supplied=self.supplied,
+        )
+
+    def throughout(self, rates: Rates, event: str) -> float:
+        """Return the factor on an event, with the mean over the pores of what acts locally."""
+        local = {
+            name: sum(self.fields.mean(carrier) or 0.0 for carrier in carriers)
+            for name, carriers in rates.signals.carried.items()
+        }
+        return float(rates.tissue(event, local))
+
+    def _bury(self, model: Model) -> None:
+        """Let osteoblasts in full voxels become osteocytes, or die."""
+        cells = model.cells
+        rows = self._of(model, BUILDER)
+        rows = rows[self.matrix.buried(cells.voxel[rows], self.degradation.fraction)]
+        if not rows.size:
+            return
+        survival = float(self.config.bone.buried_survival) if OSTEOCYTE in cells.types else 0.0
+        lives = cells.uniform(BURIED)[rows] < survival
+        if self.remodelling is not None and self.coupling is not None:
+            own = rows[cells.origin[rows] >= HOST]
+            owed = self.remodelling.owed(self.coupling) / self.scaffold.grid.voxel_volume
+            self.matrix.answering.reshape(-1)[cells.voxel[own]] += np.float32(owed)
+        fates = {OSTEOCYTE: rows[lives]} if survival > 0 else {}
+        events = self.lattice.interfere(cells, deaths={BURIED: rows[~lives]}, fates=fates)
+        model.ledger.book(events, cells.census(len(SOURCES)))
+
+    def _recruit(self, model: Model, dt: float) -> None:
+        """Let the host's cells come to where bone was resorbed."""
+        assert self.remodelling is not None
+        assert self.coupling is not None
+        if RECRUIT not in model.cells.types:
+            return
+        voxels = self.matrix.recruits(
+            dt,
+            self.remodelling.recruits_per_volume(self.coupling),
+            seed=model.seed,
+            step=model.step_index,
+            open_=self._vacant(),
+        )
+        self._welcome(model, RECRUIT, voxels)
+
+    def _welcome(self, model: Model, name: str, voxels: NDArray[np.int32]) -> None:
+        """Add cells of the host at free voxels."""
+        if name not in model.cells.types or not voxels.size:
+            return
+        kind = model.cells.types.index(name)
+        self.lattice.settle(model.cells, voxels, type=kind, origin=HOST)
+        model.ledger.deliver(type=kind, origin=HOST, given=voxels.size, stayed=voxels.size)
+
+    def _of(self, model: Model, name: str) -> NDArray[np.int64]:
+        """Rows of the cells of a type."""
+        types = model.cells.types
+        if name not in types:
+            return np.zeros(0, np.int64)
+        return np.flatnonzero(model.cells.type == types.index(name))
+
+    def _vacant(self) -> NDArray[np.bool_]:
+        """Where a cell may come to and none stands, flat."""
+        vacant: NDArray[np.bool_] = (self.ground.kind == PORE) & (self.lattice.occupant < 0)
+        return vacant
+
+    def _mean_stimulus(self) -> float | None:
+        """Mean stimulus of the box before what the host's conditions make of it."""
+        stimulus = self.stimulus
+        return None if stimulus is None else float(stimulus.mean(dtype=np.float64))
+
+    def _resorbed(self, factor: float) -> NDArray[np.float32]:
+        """Share of each voxel that is resorbed per second at the start."""
+        hour, trial = (
+            3600.0,
+            Matrix(
+                self.scaffold.grid,
+                self.config.bone,
+                deposition=0.0,
+                mineralisation_time=1.0,
+                host=self.matrix.host,
+                threads=self.matrix.threads,
+            ),
+        )
+        trial.advance(
+            hour,
+            scaffold=self.degradation.fraction,
+            osteoblasts=np.zeros(0, np.int32),
+            output=0.0,
+            occupied=np.zeros(self.scaffold.grid.n_voxels, bool),
+            resorption=factor,
+            supplied=self.supplied,
+        )
+        return (self.matrix.host - trial.host) / np.float32(hour)
+
+    def _settle_ground(self, *, first: bool = False, fluxes: bool = True) -> None:
+        matrix = self.matrix
+        self.ground.update(
+            self.degradation.fraction,
+            matrix.osteoid,
+            matrix.mineral,
+            matrix.host,
+            first=first,
+            fluxes=fluxes,
+        )
+
+    def _bear_load(self, time: float) -> None:
+        matrix = self.matrix
+        self.mechanics.update(
+            self.degradation.fraction,
+            matrix.osteoid,
+            matrix.mineral,
+            matrix.young,
+            matrix.host,
+            integrity=self.degradation.integrity
+            if self.degradation.gel is None
+            else self.degradation.gel,
+            time=time,
+        )
