@@ -308,6 +308,17 @@ def test_as_many_recruits_come_as_the_volume_calls_for() -> None:
     assert m.answering.max() == 0.0
 
 
+def test_what_is_owed_is_answered_as_after_a_restart() -> None:
+    grid = Grid((4, 4, 4), VOXEL)
+    m, other = new(grid), new(grid)
+    m.owe(np.array([3, 40]), 0.8)
+    other.load(m.state())
+    everywhere = np.ones(64, bool)
+    found = [one.recruits(1e9, VOXEL**-3, seed=1, step=0, open_=everywhere) for one in (m, other)]
+    assert found[0].tolist() == found[1].tolist()
+    assert m.answering.max() == 0.0
+
+
 def test_the_draw_belongs_to_the_voxel() -> None:
     grid = Grid((4, 4, 4), VOXEL)
     m = new(grid)
