@@ -123,6 +123,12 @@ def test_benchmark_of_lattice_runs():
     assert "must 100 met" in printed, "bytes do not depend on the machine's load"
 
 
+def test_benchmark_of_tissue_runs():
+    printed = run("benchmark_tissue.py", "--sizes", "20", "--repeats", "1")
+    for row in ("matrix in culture, 20³, 1 thread", "matrix in a host, 20³, 2 threads", "recruits"):
+        assert row in printed
+
+
 def test_benchmark_of_permedcoe_runs(monkeypatch, capsys):
     readings = permedcoe.cases()
     assert {(case.name, case.edge, int(case.sink.sum())) for case in readings} == {

@@ -9,7 +9,7 @@ of it follows from the snapshot: the result is the same for any number of thread
 from cython.parallel cimport prange, threadid
 from libc.string cimport memset
 
-from scaffoldsim.model._tissue cimport ASKED, LAID, Tissue, beside, byte, note, tissue_of
+from scaffoldsim.model._tissue cimport ASKED, CHANGING, LAID, Tissue, beside, byte, note, tissue_of
 
 cdef extern from "_matrix_rows.h":
     void fraction_row(
@@ -221,7 +221,11 @@ cdef void lay_plane(
             before = t.first[v]
             t.first[v] = stored(before + (lay if lay < most else most))
             laid += <double>t.first[v] - before
-            note(t, v)
+            if t.holds[v]:
+                note(t, v)
+            elif t.first[v] > 0:
+                # where nothing was, the other arrays need not be looked at
+                t.covered[v], t.holds[v] = t.first[v], CHANGING
     books[LAID] += laid
 
 

@@ -41,6 +41,9 @@ _MARGIN = 1e-5
 _MINERAL, _YOUNG, _HOST, _ANSWERING, _COVERED = range(5)
 _LAID, _ASKED, _MINERALISED, _RESORBED_NEW, _RESORBED_HOST = range(5)
 
+# bit of a voxel that waits for an answer, as in _tissue.pxd
+_ANSWER = 4
+
 # planes of a slab that one thread lays into, at the least: its ends are weighed twice
 _LEAST_SLAB = 12
 
@@ -313,6 +316,13 @@ class Matrix:
             scaffold.reshape(-1)[voxels] + self._bone[_COVERED, voxels] > BURY
         )
         return found
+
+    def owe(self, voxels: NDArray[np.integer[Any]], share: float) -> None:
+        """Add to what is to be answered at these flat voxels, each once, that share of a voxel."""
+        self._bone[_ANSWERING, voxels] += np.float32(positive(share, "share", "voxels", zero=True))
+        self._holds[voxels] |= np.where(self._bone[_ANSWERING, voxels] > 0, _ANSWER, 0).astype(
+            np.uint8
+        )
 
     def recruits(
         self, dt: float, per_volume: float, *, seed: int, step: int, open_: NDArray[Any]

@@ -224,10 +224,10 @@ def test_shares_stay_shares_and_the_books_close(case: Case, dt: float) -> None:
 
 
 def test_threads_change_no_byte() -> None:
-    """Slabs of twelve planes, so that each thread count has others of them."""
+    """Slabs of twelve planes at the least: one thread has four of them, two have eight."""
     found = []
     for threads in (1, 2, 4):
-        case = Case(3, shape=(50, 9, 11), threads=threads)
+        case = Case(3, shape=(100, 6, 7), threads=threads)
         recruits = []
         for step in range(5):
             case.advance()
@@ -305,6 +305,17 @@ def test_as_many_recruits_come_as_the_volume_calls_for() -> None:
     assert m.answering.mean() == pytest.approx(0.2 * math.exp(-2.0), rel=1e-4)
     # a host without cells: nobody comes, and what was to be answered is forgotten
     assert m.recruits(1000 * DAY, 0.0, seed=1, step=0, open_=everywhere).size == 0
+    assert m.answering.max() == 0.0
+
+
+def test_what_is_owed_is_answered_as_after_a_restart() -> None:
+    grid = Grid((4, 4, 4), VOXEL)
+    m, other = new(grid), new(grid)
+    m.owe(np.array([3, 40]), 0.8)
+    other.load(m.state())
+    everywhere = np.ones(64, bool)
+    found = [one.recruits(1e9, VOXEL**-3, seed=1, step=0, open_=everywhere) for one in (m, other)]
+    assert found[0].tolist() == found[1].tolist()
     assert m.answering.max() == 0.0
 
 
