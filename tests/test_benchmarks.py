@@ -37,9 +37,11 @@ def run(script: str, *arguments: str) -> str:
 
 @compiled
 @pytest.mark.parametrize("threads", [1, 2])
-def test_sweep_is_an_explicit_step(threads):
+@pytest.mark.parametrize(("shape", "far"), [((9, 6, 8), 64e6), ((5, 4, 150), 0)])
+def test_sweep_is_an_explicit_step(threads, shape, far, monkeypatch):
+    monkeypatch.setattr(stream, "FAR", far)
     rng = np.random.default_rng(5)
-    shape, dt, decay = (9, 6, 8), 0.07, 0.3
+    dt, decay = 0.07, 0.3
     c, *conductance = (rng.random(shape, np.float32) for _ in range(4))
     found = np.full(shape, np.nan, np.float32)
     stream.Stream(1.0).step(found, c, conductance, dt, decay, threads)

@@ -30,6 +30,9 @@ from scaffoldsim.run.record import Run
 #: outcome → arm → seed → value
 Values = dict[str, dict[str, dict[int, float]]]
 _COURSES = (
+    "bone_in_pore",
+    "scaffold_mass",
+    "stiffness_MPa",
     "osteogenic_share",
     "cells",
     "osteoblasts",
@@ -326,6 +329,9 @@ def _course(runs: Sequence[Run], outcome: Outcome, arm: str, colour: str) -> Lin
     for run in runs:
         own = metrics.column(run.metrics, "time_h")
         course = metrics.series(run.metrics, outcome.name) * outcome.scale
+        if outcome.framed:  # a line from frame to frame
+            there = np.isfinite(course)
+            own, course = (own[there], course[there]) if there.any() else (own, course)
         rows.append(np.interp(times, own, course, right=np.nan))
     found = [mean_interval(at) for at in np.array(rows).T]
     low, high = (np.array([getattr(f, side) for f in found]) for side in ("low", "high"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,8 @@ class Outcome:
         Factor between the stored value and the one shown (100 for per cent).
     judged : bool
         Whether arms are compared on it; the shape of a scaffold is shown, not judged.
+    framed : bool
+        Whether only rows at the time of a frame have it.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Outcome:
     digits: int = 1
     scale: float = 1.0
     judged: bool = True
+    framed: bool = False
 
     def text(self, value: float) -> str:
         """Write the value as shown, "–" where there is none."""
@@ -53,12 +57,15 @@ class Outcome:
 
 #: In the order of the tables.
 OUTCOMES: tuple[Outcome, ...] = (
+    Outcome("bone_in_pore", "New bone over pore volume", "%", 1, 100),
     Outcome("cells", "Cells", "", 0),
     Outcome("osteogenic_share", "Osteogenic share of live cells", "%", 1, 100),
     Outcome("osteoblasts", "Osteoblasts", "", 0),
     Outcome("adipocyte_share", "Adipocyte share of live cells", "%", 1, 100),
     Outcome("viability", "Viability", "%", 1, 100),
     Outcome("oxygen_p05_mM", "Oxygen, 5th percentile of the pore", "mM", 3),
+    Outcome("stiffness_MPa", "Stiffness", "MPa", 1),
+    Outcome("scaffold_mass", "Scaffold left", "%", 1, 100, judged=False),
     Outcome("porosity", "Porosity", "%", 1, 100, judged=False),
     Outcome("pore_size_um", "Pore size", "µm", 0, judged=False),
 )
@@ -76,6 +83,41 @@ _MORE: tuple[Outcome, ...] = (
     Outcome("born", "Cells born", "", 0),
     Outcome("dead", "Cells that died", "", 0),
     Outcome("population_doublings_mean", "Doublings behind a cell, mean", "", 2),
+    Outcome("osteocytes", "Osteocytes", "", 0),
+    Outcome("bv_tv", "New bone over the box, BV/TV", "%", 1, 100),
+    Outcome("mv_tv", "New mineral over the box", "%", 1, 100),
+    Outcome("host_bone_fraction", "Bone of the host over the box", "%", 1, 100),
+    Outcome("tb_th_um", "Trabecular thickness, Tb.Th", "µm", 0, framed=True),
+    Outcome("tb_sp_um", "Trabecular separation, Tb.Sp", "µm", 0, framed=True),
+    Outcome("tb_n_per_mm", "Trabecular number, Tb.N", "1/mm", 2, framed=True),
+    Outcome("bs_bv_per_mm", "Bone surface over volume, BS/BV", "1/mm", 1, framed=True),
+    Outcome("conn_d_per_mm3", "Connectivity density, Conn.D", "1/mm³", 1, framed=True),
+    Outcome("ov_bv", "Osteoid over bone volume, OV/BV", "%", 1, 100),
+    Outcome("ob_s_bs", "Osteoblast surface, Ob.S/BS", "%", 1, 100, framed=True),
+    Outcome("mar_um_per_d", "Mineral apposition rate, MAR", "µm/d", 2, framed=True),
+    Outcome("bfr_bs_um_per_d", "Bone formation rate, BFR/BS", "µm/d", 2, framed=True),
+    Outcome(
+        "bone_scaffold_contact", "Scaffold surface that bone touches", "%", 1, 100, framed=True
+    ),
+    Outcome("empty_lacunae_fraction", "Empty lacunae", "%", 1, 100),
+    Outcome(
+        "largest_bone_piece", "Largest piece of new bone over the box", "%", 2, 100, framed=True
+    ),
+    Outcome("adiposity", "Adipocytes over marrow volume", "%", 2, 100),
+    Outcome("molecular_weight", "Molecular weight left", "%", 1, 100),
+    Outcome("collapse_index", "Collapse index", "", 2),
+    Outcome("time_to_collapse_h", "Time to collapse", "h", 0),
+    Outcome("lesion_fraction", "Lesion over what is not scaffold", "%", 1, 100, framed=True),
+    Outcome("bmd_g_per_cm3", "Bone mineral density", "g/cm³", 3),
+    Outcome("t_score", "T-score", "", 1),
+    Outcome("bone_laid_mm3", "Osteoid laid", "mm³", 3),
+    Outcome("bone_resorbed_mm3", "New bone resorbed", "mm³", 3),
+    Outcome("host_bone_resorbed_mm3", "Bone of the host resorbed", "mm³", 3),
+    *(
+        Outcome(f"score_{name}", f"Criterion {name.upper()}, score", "", 2, framed=name == "c4")
+        for name in ("c1", "c2", "c3", "c4", "c5")
+    ),
+    Outcome("risk_near_pd_max", "Cells near their last division", "%", 1, 100),
 )
 
 
@@ -145,7 +187,8 @@ def outcome(name: str) -> Outcome:
         return known[name]
     labels = [known[p].label if p in known else p for p in map(str.strip, name.split("/"))]
     label = " ÷ ".join([labels[0], *(each[0].lower() + each[1:] for each in labels[1:])])
-    return Outcome(name, label, "", 2)
+    parts = [known[p] for p in map(str.strip, name.split("/")) if p in known]
+    return Outcome(name, label, "", 2, framed=any(part.framed for part in parts))
 
 
 def value_at(run: Run, name: str, seconds: float) -> float:
@@ -218,7 +261,6 @@ _SERIES: dict[str, Callable[[Any], Array]] = {
     "osteoblasts": lambda table: column(table, "cells_osteoblast"),
     "adipocyte_share": _share("cells_adipocyte"),
     "viability": _viability,
-    "oxygen_p05_mM": lambda table: column(table, "oxygen_p05_mM"),
     "bmsc": lambda table: column(table, "cells_bmsc"),
     "preosteoblasts": lambda table: column(table, "cells_preosteoblast"),
     "osteogenic_cells": lambda table: (
@@ -231,5 +273,11 @@ _SERIES: dict[str, Callable[[Any], Array]] = {
     "senescent_share": _share("cells_senescent"),
     "born": lambda table: column(table, "cells_born"),
     "dead": lambda table: column(table, "cells_dead"),
-    "population_doublings_mean": lambda table: column(table, "population_doublings_mean"),
+    "osteocytes": lambda table: column(table, "cells_osteocyte"),
+}
+#: outcomes that are a column of the same name; porosity and pore size have no course
+_SERIES |= {
+    o.name: partial(column, name=o.name)
+    for o in (*OUTCOMES, *_MORE)
+    if o.name not in _SERIES and o.name not in ("porosity", "pore_size_um")
 }

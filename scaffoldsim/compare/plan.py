@@ -27,6 +27,7 @@ from scaffoldsim.compare.addresses import (
     neutralise,
 )
 from scaffoldsim.compare.expectations import Expectation, Study
+from scaffoldsim.compare.metrics import outcome
 from scaffoldsim.config import Config, ConfigError, load, located_entry, read_entry
 from scaffoldsim.run.schedule import due
 from scaffoldsim.tree import Mark, Path_, Problem, Tree
@@ -142,27 +143,40 @@ def _moved(problem: Problem, places: Mapping[str, Path_], tree: Tree) -> Problem
 
 
 def _untimely(study: Study, tree: Tree, configs: Mapping[str, Config]) -> Iterator[Problem]:
-    """Yield times at which a run has no row of metrics."""
-    asked: list[tuple[Path_, Any]] = [(("at", k), t) for k, t in enumerate(study.at or [])]
+    """Yield times at which a run has no row of metrics, or no frame for what needs one."""
+    asked: list[tuple[Path_, Any, list[str]]] = [
+        (("at", k), t, study.outcomes) for k, t in enumerate(study.at or [])
+    ]
     for index, each in enumerate(study.expect):
-        asked += [(("expect", index, "at", k), t) for k, t in enumerate(each.at)]
-    for place, moment in asked:
+        asked += [(("expect", index, "at", k), t, [each.outcome]) for k, t in enumerate(each.at)]
+    for place, moment, outcomes in asked:
+        framed = [name for name in outcomes if outcome(name).framed]
         for name, config in configs.items():
-            if any(abs(moment - row) < 30 for row in _rows(config)):
+            output = config.output
+            missing = None
+            if not _written(config, moment, output.metrics_every):
+                missing = "metrics", output.metrics_every
+            elif framed and not _written(config, moment, output.frames_every):
+                missing = f"frames, which {framed[0]} needs,", output.frames_every
+            if missing is None:
                 continue
             text = getattr(moment, "text", f"{moment:g} s")
-            every = f"{config.output.metrics_every / 3600:g} h"
             yield tree.problem(
                 place,
-                f"there are no metrics at {text}: arm {name} writes them every {every} and ends "
-                f"at {config.steps * config.step / 86400:g} d",
+                f"there are no {missing[0]} at {text}: arm {name} writes them every "
+                f"{missing[1] / 3600:g} h and ends at {config.steps * config.step / 86400:g} d",
             )
             break
 
 
-def _rows(config: Config) -> Iterator[float]:
-    every, last = config.output.metrics_every, config.steps
-    yield from (k * config.step for k in range(last + 1) if due(k, config.step, every, last))
+def _written(config: Config, moment: float, every: float) -> bool:
+    """Whether something that is due `every` s is written at a moment."""
+    last = config.steps
+    return any(
+        abs(moment - k * config.step) < 30
+        for k in range(last + 1)
+        if due(k, config.step, every, last)
+    )
 
 
 def _twins(tree: Tree, configs: Mapping[str, Config]) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scaffoldsim.compare import curves, metrics, page
+from scaffoldsim.compare import curves, metrics, page, tissue
 from scaffoldsim.compare.curves import Line
 from scaffoldsim.run.record import Run
 
@@ -61,6 +61,8 @@ def write_report(run: Run | str | os.PathLike[str]) -> Path:
         "cards": _cards(run, table),
         "shape": _shape(run.morphometry),
         "criteria": (run.morphometry or {}).get("criteria") or [],
+        "scores": tissue.criteria(table),
+        "risks": tissue.risks(table),
         "figures": _figures(run, table, days),
         "picture": page.embedded(run.path / "picture.png"),
         "parameters": list(page.parameters(run.config)),
@@ -90,9 +92,16 @@ def _cards(run: Run, table: Any) -> list[dict[str, str]]:
         value = outcome.text(ends[name])
         return {"label": label, "value": f"{value} {unit}".strip(), "beside": beside}
 
+    cards = []
+    filled = tissue.last(table, "bone_in_pore")
+    if np.isfinite(filled):
+        left = 100 * tissue.last(table, "scaffold_mass")
+        beside = f"of the pores; {left:.0f} % of the scaffold left" if np.isfinite(left) else ""
+        cards.append({"label": "New bone", "value": f"{100 * filled:.1f} %", "beside": beside})
     from_start = outcomes["cells"].text(float(start))
     times = f"{growth:.1f} × the {from_start} at the start" if np.isfinite(growth) else ""
     return [
+        *cards,
         card("cells", "Live cells", times),
         card("osteogenic_share", "Osteogenic share", f"of live cells; {bone} osteoblasts"),
         card("adipocyte_share", "Adipocyte share", "of live cells"),
@@ -136,6 +145,7 @@ def _figures(run: Run, table: Any, days: Array) -> list[dict[str, Any]]:
         ("Oxygen by depth", "Mean of the pore in each layer along z.", curves.curves(
             depth_oxygen, x_label="z (mm)", y_label="oxygen (mM)",
             alt="Oxygen along z on several days")),
+        *tissue.figures(table, days),
     ]  # fmt: skip
     return [{"title": t, "caption": c, "svg": page.svg(s)} for t, c, s in drawn if s]
 

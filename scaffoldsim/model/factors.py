@@ -64,6 +64,9 @@ def _event(name: str) -> str:
 #: a process that a factor, condition, gene or host can speed up or slow down
 Event = Annotated[str, AfterValidator(_event)]
 
+#: what a drug may do elsewhere in the body: flagged, not simulated
+Risk = Literal["jaw_necrosis", "breast_cancer"]
+
 #: where something happens: in a dish, or in an animal or patient
 Setting = Literal["culture", "in_vivo"]
 
@@ -183,6 +186,8 @@ class Factor(Entry):
         Which condition of the host it lessens.
     pulse
         For a factor that is sensitive to pulses.
+    risks
+        What it may do elsewhere in the body; a run that gives it is flagged.
     """
 
     kind: ClassVar[str] = "factors"
@@ -193,6 +198,7 @@ class Factor(Entry):
     chemotaxis: Chemotaxis | None = None
     relieves: Relief | None = None
     pulse: Pulse | None = None
+    risks: list[Risk] = Field([])
 
     def problems(self) -> Iterator[tuple[Path_, str]]:
         """Yield a factor that does nothing, and concentrations of several kinds."""

@@ -9,6 +9,7 @@ from pydantic import Field
 from scaffoldsim.config import Entry, Parameter, Section, Unit
 from scaffoldsim.model.conditions import Affliction
 from scaffoldsim.model.factors import Event, Setting
+from scaffoldsim.model.hostbone import HostBone
 from scaffoldsim.model.mechanics import Load
 from scaffoldsim.model.organisms import Age, Organism
 from scaffoldsim.tree import Path_
@@ -59,6 +60,8 @@ class Host(Entry):
         Free factors on the rate of each event, 1 where not given.
     load
         Of the site; none where absent.
+    bone
+        Its bone in the box; none if not given.
     """
 
     kind: ClassVar[str] = "hosts"
@@ -70,6 +73,7 @@ class Host(Entry):
     wound: Wound | None = None
     multipliers: dict[Event, Multiplier] = Field({})
     load: Load | None = None
+    bone: HostBone | None = None
 
     def problems(self) -> Iterator[tuple[Path_, str]]:
         """Yield what a body needs and lacks, and what a dish has no use for."""

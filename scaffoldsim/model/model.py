@@ -15,11 +15,12 @@ from scaffoldsim.model.cells import Cells
 from scaffoldsim.model.celltypes import CAUSES, CellType, senescent_of, stages_of
 from scaffoldsim.model.delivery import SOURCES, seed_voxels
 from scaffoldsim.model.fields import Fields
-from scaffoldsim.model.ground import Ground
 from scaffoldsim.model.lattice import Lattice
 from scaffoldsim.model.ledger import InvariantError, Ledger
 from scaffoldsim.model.rates import Donor, Rates
 from scaffoldsim.model.signals import Signals
+from scaffoldsim.model.tissue import Tissue
+from scaffoldsim.model.walls import SCAFFOLD
 from scaffoldsim.scaffold.grid import Grid
 from scaffoldsim.scaffold.scaffold import Scaffold
 
@@ -62,6 +63,8 @@ class Model(ColumnAgents):
         Per voxel, flat: stiffness that a cell there feels, Pa; 0 where it touches nothing.
     stimulus : ndarray of float32 or None
         Per voxel, (nx, ny, nz): mechanical stimulus; None without load.
+    tissue : Tissue
+        Scaffold that dissolves, bone that is laid and taken away, and what they are to cells.
     ledger : Ledger
         What became of all cells.
     step_index : int
@@ -127,7 +130,8 @@ class Model(ColumnAgents):
             threads=threads,
         )
         material = self.scaffold.material
-        self.ground = Ground.of(self.scaffold, config.bone, self.lattice, self.fields)
+        self.tissue = _grow_tissue(config, self.scaffold, self.lattice, self.fields, threads)
+        self.ground = self.tissue.ground
         self.rates = Rates(
             config.cell_types,
             voxel=self.grid.voxel,
@@ -139,6 +143,7 @@ class Model(ColumnAgents):
                 config.cells.genes,
                 autologous=config.cells.source == "autologous",
                 species=config.fields,
+                touched=config.bone.factor if self.tissue.equivalent > 0 else None,
             ),
             ground=self.ground,
             gel=self.ground.gel,
@@ -148,13 +153,13 @@ class Model(ColumnAgents):
             name, cells, self.fields, basal
         )
         self.substrate = self.ground.felt
-        load_ = config.mechanics.stimulus
-        self.stimulus = None if load_ is None else np.full(self.grid.shape, load_, np.float32)
+        self.stimulus = self.tissue.stimulus
         try:
             self.behaviours = [each.make(config.fields) for each in config.behaviours]
         except ValueError as error:
             raise config.error(("behaviours",), str(error)) from error
         self.ledger = Ledger(CAUSES, self.cells.types, SOURCES)
+        self.tissue.begin(self)
         self._deliver(float(material.adhesion) if material else 1.0)
         self.datacollector = mesa.DataCollector(model_reporters=_reporters(self.cells.types))
 
@@ -169,17 +174,20 @@ class Model(ColumnAgents):
         return self.step_index * self.dt
 
     def step(self) -> None:
-        """Advance by one `dt`: doses due, fields, what cells feel, the user's rules, what cells do.
+        """Advance by one `dt`: doses, fields, what cells feel, users' rules, what cells do, tissue.
 
         If a field, rates or a rule fail, the state is that of the end of the last step. If
         anything later fails, `intact` is False and the state must not be kept.
         """
         before, signals = self.fields.state(), self.rates.state()
+        release = self.tissue.release.state()
         self.intact = False
         self.cells.seed, self.cells.step = self.seed, self.step_index
         try:
             booked = (self.step_index + 1) % _CHECK_EVERY == 0
             self.rates.advance(self.seconds, self.seconds + self.dt)
+            self.rates.equivalent = self.tissue.equivalent
+            self.tissue.give(self.dt)
             self.fields.advance(self.cells, self.dt, book=booked)
             self.lattice.potential = self.rates.potential(self.fields)
             self.rates.evaluate(self)
@@ -188,10 +196,12 @@ class Model(ColumnAgents):
         except Exception:
             self.fields.load(before)
             self.rates.load(signals)
+            self.tissue.release.load(release)
             self.intact = True
             raise
         events = self.lattice.update(self.cells, self.dt, seed=self.seed, step=self.step_index)
         self.ledger.book(events, self.cells.census(len(SOURCES)))
+        self.tissue.advance(self, self.dt)
         self.step_index += 1
         if self.step_index % _CHECK_EVERY == 0:
             self.check()
@@ -205,8 +215,8 @@ class Model(ColumnAgents):
         Raises
         ------
         InvariantError
-            If a concentration is negative or not a number, the budget of a field does not close,
-            two cells share a voxel, or a cell stands where it may not be.
+            If a concentration is negative or not a number, the budget of a field or the books of
+            bone do not close, two cells share a voxel, or a cell stands where it may not be.
         """
         for name, budget in self.fields.budget.items():
             if not budget.gap <= _LARGEST_GAP:
@@ -219,12 +229,16 @@ class Model(ColumnAgents):
             raise InvariantError("two cells share a voxel, or a cell is not where its row says")
         if np.count_nonzero(occupant >= 0) != self.cells.n:
             raise InvariantError("a voxel is held by a cell that does not exist")
-        if self.scaffold.solid.ravel()[voxel].any():
+        if (self.ground.kind[voxel] == SCAFFOLD).any():
             raise InvariantError("a cell stands in solid")
+        self.tissue.check()
 
-    def metrics(self) -> dict[str, Any]:
-        """Return the row of metrics.csv for the state now."""
-        return indicators.row(self)
+    def metrics(self, *, structure: bool = False) -> dict[str, Any]:
+        """Return the row of metrics.csv for the state now.
+
+        With `structure` also what takes long to measure: thickness, pieces, distances.
+        """
+        return indicators.row(self, structure=structure)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return everything that a restart needs and that the configuration does not give."""
@@ -233,6 +247,7 @@ class Model(ColumnAgents):
         }
         state |= {f"fields/{name}": value for name, value in self.fields.state().items()}
         state |= {f"signals/{name}": value for name, value in self.rates.state().items()}
+        state |= {f"tissue/{name}": value for name, value in self.tissue.state().items()}
         state["step"] = np.array(self.step_index)
         state |= {f"ledger/{name}": entry for name, entry in self.ledger.state().items()}
         return state
@@ -243,6 +258,9 @@ class Model(ColumnAgents):
         def part(prefix: str) -> dict[str, NDArray[Any]]:
             return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
+        self.cells.keep(np.zeros(self.cells.n, bool))
+        self.lattice.place(self.cells)
+        self.tissue.load(part("tissue/"))
         self.cells.load(part("cells/"))
         self.lattice.place(self.cells)
         self.fields.load(part("fields/"))
@@ -260,7 +278,7 @@ class Model(ColumnAgents):
                 seeding,
                 cell_type,
                 self.grid,
-                ~self.scaffold.solid,
+                self.tissue.vacant(),
                 self.lattice.near_surface,
                 adhesion=adhesion,
                 seed=self.seed,
@@ -270,7 +288,7 @@ class Model(ColumnAgents):
             raise self.config.error(("cells", key), str(error)) from error
         type_, origin = list(types).index(seeding.type), SOURCES.index(seeding.source)
         if voxels.size:
-            self.cells.append(
+            rows = self.cells.append(
                 voxels.size,
                 voxel=voxels,
                 type=type_,
@@ -280,7 +298,7 @@ class Model(ColumnAgents):
             )
             if self.lattice.stages > 1:
                 u = self.cells.uniform("stage", seed=self.seed, step=0)
-                self.cells.stage = self.lattice.growing_stages(u)
+                self.cells.stage[rows] = self.lattice.growing_stages(u[rows])
         self.ledger.deliver(
             type=type_, origin=origin, given=seeding.given(self.grid), stayed=voxels.size
         )
@@ -292,6 +310,15 @@ def _build_scaffold(config: Config, threads: int | None) -> Scaffold:
         return Scaffold.from_section(config.scaffold, config.faces.periodic, threads=threads)
     except (ValueError, OSError) as error:
         raise config.error(("scaffold",), str(error)) from error
+
+
+def _grow_tissue(
+    config: Config, scaffold: Scaffold, lattice: Lattice, fields: Fields, threads: int | None
+) -> Tissue:
+    try:
+        return Tissue(config, scaffold, lattice, fields, threads=threads)
+    except (ValueError, OSError) as error:
+        raise config.error(("host", "bone"), str(error)) from error
 
 
 def _reporters(types: tuple[str, ...]) -> dict[str, Any]:

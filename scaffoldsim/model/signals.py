@@ -160,8 +160,11 @@ class Signals:
 
     # multipliers ------------------------------------------------------------------------------
 
-    def multiplier(self, event: str, who: str = "donor") -> float:
-        """Return the factor on the rate of `event`, without genes and without what acts locally."""
+    def multiplier(self, event: str, who: str = "donor", *, wound: bool = True) -> float:
+        """Return the factor on the rate of `event`, without genes and without what acts locally.
+
+        Without `wound` also without what a wound does to division.
+        """
         result = self.host.multiplier(event)
         for condition, severity in self._conditions(who):
             result *= condition.multiplier(event, severity)
@@ -170,7 +173,7 @@ class Signals:
                 result *= systemic(factor, event, self.level[name], self.host.setting)
         for bone, loss in self._pulsed.values():
             result *= bone if event == "osteogenic" else loss if event == "resorption" else 1.0
-        return result * (self._wound if event == "proliferation" else 1.0)
+        return result * (self._wound if wound and event == "proliferation" else 1.0)
 
     def gene_multiplier(self, event: str, mask: int) -> float:
         """Return what the genes of `mask` do to the rate of `event` inside their cell."""

@@ -62,6 +62,23 @@ class Secretion(Section):
         return 1.0 + (float(self.hypoxic_fold) - 1.0) * lack
 
 
+class Binding(Section):
+    r"""How bone matrix takes a factor up, and gives it back.
+
+    .. math:: dR/dt = k\,(o + m)\,c - R/\tau
+
+    Attributes
+    ----------
+    rate
+        k, at which a voxel full of matrix binds it, 1/s.
+    residence
+        τ, mean time for which it is held, s.
+    """
+
+    rate: Annotated[Parameter, Unit("1/s", ge=0, le=1, show="1/h")]
+    residence: Annotated[Parameter, Unit("s", ge=60, le=1e9, show="d")]
+
+
 class Species(Entry):
     r"""A dissolved substance: how it spreads and decays, and where it comes from and goes to.
 
@@ -95,6 +112,8 @@ class Species(Entry):
         by what the pores give and take. Without it the medium stays as it is.
     factor : Factor, optional
         What the species does to cells; null switches it off.
+    binding : Binding, optional
+        To bone matrix, where it does nothing to cells.
     """
 
     kind: ClassVar[str] = "fields"
@@ -110,6 +129,7 @@ class Species(Entry):
     molar_mass: Annotated[Parameter, Unit("kg/mol", ge=1e-3, le=1e6)] | None = None
     bath: Annotated[float, Unit("m^3", ge=1e-15, le=1.0, show="mL")] | None = None
     factor: Factor | None = None
+    binding: Binding | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scaffoldsim.model.degradation import Degradation
 from scaffoldsim.model.delivery import SOURCES
-from scaffoldsim.model.ground import PORE, SCAFFOLD, Ground
+from scaffoldsim.model.ground import PORE, Ground
 from scaffoldsim.model.hostbone import HostBoneState, near_host
 from scaffoldsim.model.ledger import InvariantError
 from scaffoldsim.model.matrix import Matrix
@@ -271,12 +271,12 @@ class Tissue:
             osteoblasts=builders,
             output=output if np.ndim(output) == 0 else output.astype(np.float32),
             occupied=visited,
-            mineralisation=self._throughout(rates, "mineralisation"),
-            resorption=self._throughout(rates, "resorption"),
+            mineralisation=self.throughout(rates, "mineralisation"),
+            resorption=self.throughout(rates, "resorption"),
             supplied=self.supplied,
         )
 
-    def _throughout(self, rates: Rates, event: str) -> float:
+    def throughout(self, rates: Rates, event: str) -> float:
         """Return the factor on an event, with the mean over the pores of what acts locally."""
         local = {
             name: sum(self.fields.mean(carrier) or 0.0 for carrier in carriers)
@@ -333,7 +333,8 @@ class Tissue:
 
     def _vacant(self) -> NDArray[np.bool_]:
         """Where a cell may come to and none stands, flat."""
-        return (self.ground.kind == PORE) & (self.lattice.occupant < 0)
+        vacant: NDArray[np.bool_] = (self.ground.kind == PORE) & (self.lattice.occupant < 0)
+        return vacant
 
     def _mean_stimulus(self) -> float | None:
         """Mean stimulus of the box before what the host's conditions make of it."""
@@ -342,13 +343,16 @@ class Tissue:
 
     def _resorbed(self, factor: float) -> NDArray[np.float32]:
         """Share of each voxel that is resorbed per second at the start."""
-        hour, trial = 3600.0, Matrix(
-            self.scaffold.grid,
-            self.config.bone,
-            deposition=0.0,
-            mineralisation_time=1.0,
-            host=self.matrix.host,
-            threads=self.matrix.threads,
+        hour, trial = (
+            3600.0,
+            Matrix(
+                self.scaffold.grid,
+                self.config.bone,
+                deposition=0.0,
+                mineralisation_time=1.0,
+                host=self.matrix.host,
+                threads=self.matrix.threads,
+            ),
         )
         trial.advance(
             hour,

@@ -1,4 +1,4 @@
-"""What a 3-D picture is made of: capped scaffold, cells, a field on a wall of the cut, the box.
+"""What a 3-D picture is made of: capped solid, cells, a field on a wall of the cut, the box.
 
 Runs as a process of its own (``python -m scaffoldsim.render.layers FOLDER``), started by `gl.draw`:
 a crash inside a graphics driver then ends only the drawing. Lengths inside are µm.
@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from scaffoldsim.render import phases
+
 _UM = 1e6
 #: Grids up to this many voxels are contoured at half the voxel, for smooth walls.
 _REFINE_BELOW = 3_000_000
-#: Distances between voxels up to 1.5 voxels apart are 1 and √2 on each side, whatever the offset.
-_MASK_VALUES = 32
-_BLUR = 1.3
 _FEATURE_ANGLE = 38.0
 #: The field lies so many voxels behind the wall of the cut, clear of the bevelled rim of the caps.
 _SUNK = 0.25
@@ -35,7 +34,8 @@ def draw(arrays: Mapping[str, Array], settings: Mapping[str, Any]) -> tuple[Arra
     ----------
     arrays : mapping
         ``distance`` (x, y, z) m, > 0 in the pore; optionally ``centres`` (n, 3) m with ``colours``
-        (n, 3) uint8; optionally ``field`` (x, y, z), NaN where it is not defined.
+        (n, 3) uint8; optionally ``field`` (x, y, z), NaN where it is not defined; optionally
+        ``built`` and one or more of `phases.PARTS` (x, y, z), shares of a voxel.
     settings : mapping
         ``scene`` (`Scene.to_dict`), ``voxel`` m, ``size`` (width, height) px.
 
@@ -51,8 +51,10 @@ def draw(arrays: Mapping[str, Array], settings: Mapping[str, Any]) -> tuple[Arra
 
     scene = settings["scene"]
     h = settings["voxel"] * _UM
-    distance = arrays["distance"]
-    edges = np.array(distance.shape) * h
+    parts = {name: arrays[name] for name in phases.PARTS if name in arrays}
+    solid = phases.solid_depth(arrays["distance"] * _UM, h, parts, arrays.get("built"))
+    leads = phases.leads(parts)
+    edges = np.array(solid.shape) * h
     cut = _Cut(edges, np.array(scene["corner"]), scene["cut_share"], h)
     width, height = settings["size"]
     fine = int(scene["supersampling"])
@@ -61,24 +63,26 @@ def draw(arrays: Mapping[str, Array], settings: Mapping[str, Any]) -> tuple[Arra
     )
     plotter.set_background(scene["background"])
     whole = _Cut(edges, cut.corner, 0.0, h)
-    surface = scaffold_surface(distance * _UM, h, cut if scene["cut_scaffold"] else whole)
-    if surface.n_cells:
-        plotter.add_mesh(
-            surface,
-            color=scene["scaffold"]["color"],
-            smooth_shading=True,
-            ambient=0.34,
-            diffuse=0.75,
-            specular=0.06,
-            specular_power=12,
-        )
+    taken = scene["cut_bone"] if leads else scene["cut_scaffold"]
+    surface = closed_surface(solid, h, cut if taken else whole)
+    for name, piece in split(surface, leads, h).items():
+        if piece.n_cells:
+            plotter.add_mesh(
+                piece,
+                color=scene[name]["color"],
+                smooth_shading=True,
+                ambient=0.34,
+                diffuse=0.75,
+                specular=0.06,
+                specular_power=12,
+            )
     field = arrays.get("field") if cut.active else None
     wall = telling_wall(field, cut, h) if field is not None else 2
     if "centres" in arrays and len(arrays["centres"]):
         radius = scene["cell_diameter"] * _UM / 2
         centres, kept = cut.visible(arrays["centres"] * _UM, radius + (_SUNK + 0.05) * h, wall)
         add_cells(plotter, centres, arrays["colours"][kept], radius)
-    sheet = None if field is None else field_plane(field, distance * _UM, h, cut, wall)
+    sheet = None if field is None else field_plane(field, -solid, h, cut, wall)
     if sheet is not None and sheet.n_cells:
         plotter.add_mesh(
             sheet,
@@ -138,15 +142,15 @@ class _Cut:
         return centres, kept
 
 
-def scaffold_surface(distance: Array, h: float, cut: _Cut) -> Any:
-    """Contour the solid inside the box and outside the cut, as one closed surface.
+def closed_surface(depth: Array, h: float, cut: _Cut) -> Any:
+    """Contour a solid, known by its depth, inside the box and outside the cut.
 
     The solid, the box and the complement of the cut are all signed distances, so their
-    intersection is the smaller value; its zero contour is capped by exact planes.
+    intersection is the smaller value; its zero contour is closed, capped by exact planes.
     """
     import pyvista as pv
 
-    solid = _without_stairs(-np.asarray(distance, dtype=np.float32), h)
+    solid: Array = np.array(depth, dtype=np.float32)
     shape = solid.shape
     if solid.size <= _REFINE_BELOW:
         solid, step = _refined(solid), h / 2
@@ -161,11 +165,11 @@ def scaffold_surface(distance: Array, h: float, cut: _Cut) -> Any:
     for axis, extent in zip((x, y, z), edges, strict=True):
         np.minimum(solid, np.minimum(axis, extent - axis), out=solid)
     if cut.active:
-        depth = [
+        gaps = [
             (axis - np.float32(plane)) * np.float32(sign)
             for axis, plane, sign in zip((x, y, z), cut.planes, cut.corner, strict=True)
         ]
-        removed = np.minimum(np.minimum(depth[0], depth[1]), depth[2])
+        removed = np.minimum(np.minimum(gaps[0], gaps[1]), gaps[2])
         np.minimum(solid, -removed, out=solid)
     grid = pv.ImageData(dimensions=solid.shape, spacing=(step,) * 3, origin=(origin,) * 3)
     grid["solid"] = solid.ravel(order="F")
@@ -180,22 +184,18 @@ def scaffold_surface(distance: Array, h: float, cut: _Cut) -> Any:
     )
 
 
-def _without_stairs(solid: Array, h: float) -> Array:
-    """Smooth the distance to a voxel image; an analytic distance is returned as it is.
-
-    A distance measured from a mask takes few values near the wall, and its contour shows every
-    voxel. It is blurred, but by less than the distance of the nearest voxel to the wall: each voxel
-    stays on its side, so that no thin wall vanishes.
-    """
+def split(surface: Any, leads: Mapping[str, Array], h: float) -> dict[str, Any]:
+    """Cut the surface of the solid into those of its parts, along the lines where two are equal."""
     from scipy import ndimage
 
-    near = solid[np.abs(solid) < 1.5 * h]
-    if near.size == 0 or np.unique(np.round(near / h, 2)).size > _MASK_VALUES:
-        return solid
-    margin = np.float32(0.9 * np.abs(near).min())
-    blurred = ndimage.gaussian_filter(solid, _BLUR, mode="nearest")
-    smooth: Array = np.clip(blurred, solid - margin, solid + margin)
-    return smooth
+    if not leads or not surface.n_cells:
+        return {"scaffold": surface}
+    at = np.asarray(surface.points, dtype=np.float64).T / h - 0.5
+    pieces = {}
+    for name, lead in leads.items():
+        surface["lead"] = ndimage.map_coordinates(lead, at, order=1, mode="nearest")
+        pieces[name] = surface.clip_scalar(scalars="lead", value=0.0, invert=False)
+    return pieces
 
 
 def _refined(values: Array) -> Array:

@@ -50,8 +50,9 @@ class Scene:
         Signs of the corner that is cut away.
     cut_share : float
         Share of each edge that the cut takes, 0 for none.
-    cut_scaffold : bool
-        Whether the cut takes the scaffold too, or the cells alone.
+    cut_scaffold, cut_bone : bool
+        Whether the cut takes a scaffold that is bare, and one that has bone on it with the bone, or
+        the cells alone.
     lights : tuple of Light
         Fixed to the scene.
     occlusion : float
@@ -60,6 +61,8 @@ class Scene:
         The window is so many times larger than the picture.
     scaffold, box : Paint
         Scaffold and outline.
+    bone, host_bone : Paint or None
+        New bone and bone of the host; what has no paint is not drawn.
     cell_diameter : float
         Diameter that cells are drawn with, m.
     jitter : float
@@ -84,6 +87,7 @@ class Scene:
     corner: tuple[float, float, float]
     cut_share: float
     cut_scaffold: bool
+    cut_bone: bool
     lights: tuple[Light, ...]
     occlusion: float
     supersampling: int
@@ -97,6 +101,8 @@ class Scene:
     field_label: str
     limits: tuple[float, float]
     colormap: str
+    bone: Paint | None = None
+    host_bone: Paint | None = None
 
     @classmethod
     def load(cls, name: str | os.PathLike[str] = "cutaway") -> Scene:
@@ -189,6 +195,9 @@ class _Node:
     def paint(self) -> Paint:
         return Paint(str(self.value.get("label", "")), self.color("color"))
 
+    def optional_paint(self, key: str) -> Paint | None:
+        return self.node(key, "color label").paint() if key in self.value else None
+
     def _error(self, key: str, value: Any, allowed: str) -> ValueError:
         where = f"{self._key}.{key}".strip(".")
         return ValueError(f"{self._path}: {where}: {value!r} is not allowed ({allowed})")
@@ -196,7 +205,8 @@ class _Node:
 
 def _scene(path: Path, document: Any) -> Scene:
     keys = (
-        "schema title background camera cut lights occlusion supersampling scaffold box cells slice"
+        "schema title background camera cut lights occlusion supersampling scaffold bone host_bone"
+        " box cells slice"
     )
     top = _Node(path, "", document, keys)
     if top["schema"] != 1:
@@ -209,8 +219,9 @@ def _scene(path: Path, document: Any) -> Scene:
     corner = cut.numbers("corner", 3)
     if any(abs(sign) != 1 for sign in corner):
         raise ValueError(f"{path}: cut.corner: {corner} is not allowed (three of 1 and -1)")
-    if cut["scaffold"] not in ("cut", "kept"):
-        raise ValueError(f"{path}: cut.scaffold: {cut['scaffold']!r} is not allowed (cut, kept)")
+    if cut["scaffold"] not in ("cut", "kept", "bare"):
+        allowed = "cut, kept, bare"
+        raise ValueError(f"{path}: cut.scaffold: {cut['scaffold']!r} is not allowed ({allowed})")
     limits = floor.numbers("limits", 2)
     if not limits[0] < limits[1]:
         raise ValueError(f"{path}: slice.limits: {limits} is not allowed (low < high)")
@@ -232,6 +243,7 @@ def _scene(path: Path, document: Any) -> Scene:
         corner=_three(corner),
         cut_share=cut.number("share", 0, 0.9),
         cut_scaffold=cut["scaffold"] == "cut",
+        cut_bone=cut["scaffold"] != "kept",
         lights=tuple(
             Light(
                 _three(light.numbers("direction", 3)),
@@ -252,6 +264,8 @@ def _scene(path: Path, document: Any) -> Scene:
         field_label=floor.text("label"),
         limits=(limits[0], limits[1]),
         colormap=floor.text("colormap"),
+        bone=top.optional_paint("bone"),
+        host_bone=top.optional_paint("host_bone"),
     )
 
 

@@ -20,7 +20,7 @@ _TITLES = {2: "top view, middle of z", 1: "front view, middle of y", 0: "side vi
 
 
 def draw(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> None:
-    """Write scaffold, cells by type and the field in the three middle planes as a PNG.
+    """Write scaffold, bone, cells by type and the field in the three middle planes as a PNG.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def draw(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> None:
     """
     from matplotlib.colors import ListedColormap
 
-    from scaffoldsim.render import still
+    from scaffoldsim.render import phases, still
 
     scale = size[1] / 1200
     figure = still._figure(size)
@@ -52,10 +52,16 @@ def draw(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> None:
                 frame.field.take(middle, axis).T, origin="lower", extent=extent,
                 cmap=scene.colormap, vmin=scene.limits[0], vmax=scene.limits[1],
             )  # fmt: skip
-        solid = np.where(frame.distance.take(middle, axis) < 0, 1.0, np.nan)
+        if frame.parts:
+            cut = {name: share.take(middle, axis) for name, share in frame.parts.items()}
+            shown = phases.kinds(cut)
+        else:
+            shown = (frame.distance.take(middle, axis) < 0).astype(int)
+        paints = [getattr(scene, name).color for name in frame.parts or ("scaffold",)]
         axes.imshow(
-            solid.T, origin="lower", extent=extent, cmap=ListedColormap([scene.scaffold.color])
-        )
+            np.where(shown > 0, shown, np.nan).T, origin="lower", extent=extent,
+            cmap=ListedColormap(paints), vmin=0.5, vmax=len(paints) + 0.5,
+        )  # fmt: skip
         near = np.abs(frame.centres[:, axis] - (middle + 0.5) * frame.voxel) < frame.voxel / 2
         # Points per µm of the axes: a cell is drawn as large as it is.
         points = min(width * size[0] / edges[a], height * size[1] / edges[b]) * 72 / still._DPI

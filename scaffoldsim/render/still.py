@@ -7,7 +7,7 @@ by matplotlib over it. Where 3-D drawing is not possible the same figures are sh
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from scaffoldsim import units
-from scaffoldsim.render import gl
+from scaffoldsim.render import gl, phases
 from scaffoldsim.render.scene import Scene
 from scaffoldsim.run.record import Run
 
@@ -56,7 +56,11 @@ class RenderResult:
 
 @dataclass(frozen=True)
 class Frame:
-    """What a picture shows: one moment of a run, or a scaffold alone (no cells, no field)."""
+    """What a picture shows: one moment of a run, or a scaffold alone (no cells, no field).
+
+    `distance` and `built` are those of the scaffold as built; `parts` are the shares of each voxel
+    at the moment (`phases.parts_of`), None where nothing but cells changes.
+    """
 
     title: str
     subtitle: str
@@ -67,6 +71,8 @@ class Frame:
     type_names: Sequence[str]
     field: Array | None
     field_unit: str = ""
+    built: Array | None = None
+    parts: Mapping[str, Array] | None = None
 
     def counts(self) -> list[tuple[str, int]]:
         """Cell types that are there, and how many of each."""
@@ -183,11 +189,15 @@ def run_frame(run: Run, index: int, scene: Scene) -> Frame:
     cells = run.cells(index)
     kinds = np.asarray(cells["type"], dtype=np.int64)
     day = run.frames[index] / 24
-    porosity = 1 - float(run.fraction.mean(dtype=np.float64))
+    parts = _parts(run, index, scene)
+    scaffold = parts.get("scaffold", run.fraction)
+    porosity = 1 - float(scaffold.mean(dtype=np.float64))
     facts = [f"porosity {100 * porosity:.0f} %"]
     pores = (run.morphometry or {}).get("pore_size_mean_um")
     if pores is not None:
         facts.append(f"pores {pores:.0f} µm")
+    if "bone" in parts and porosity > 0:
+        facts.append(f"new bone in {_percent(float(parts['bone'].mean()) / porosity)} of the pores")
     facts += [_size_text(run.shape, run.voxel), f"{_grouped(len(kinds))} cells"]
     voxels = np.asarray(cells["voxel"], dtype=np.int64)
     stored = scene.field in run.field_names
@@ -201,7 +211,16 @@ def run_frame(run: Run, index: int, scene: Scene) -> Frame:
         type_names=run.type_names,
         field=run.field(scene.field, index) if stored else None,
         field_unit=run.field_units.get(scene.field, ""),
+        built=run.fraction if parts else None,
+        parts=parts or None,
     )
+
+
+def _parts(run: Run, index: int, scene: Scene) -> dict[str, Array]:
+    """Shares of the parts of the solid that the run stores and the scene paints."""
+    shares = {name: run.matrix(name, index) for name in run.matrix_names}
+    parts = phases.parts_of(shares)
+    return {name: share for name, share in parts.items() if getattr(scene, name) is not None}
 
 
 def _centres(voxels: Array, shape: tuple[int, int, int], voxel: float, jitter: float) -> Array:
@@ -229,6 +248,8 @@ def _picture(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> Re
         arrays["centres"], arrays["colours"] = frame.centres, _colours(frame, scene)
     if frame.field is not None:
         arrays["field"] = frame.field
+    if frame.built is not None:
+        arrays |= {"built": frame.built, **(frame.parts or {})}
     raster_size = (round(size[0] * (1 - legend)), size[1])
     settings = {"scene": scene.to_dict(), "voxel": frame.voxel, "size": raster_size}
     try:
@@ -307,13 +328,13 @@ def scale_bar(axes: Axes, pixels_per_m: float, frame: Frame, raster_size: tuple[
 
 
 def cell_legend(axes: Axes, frame: Frame, scene: Scene, scale: float) -> None:
-    """One row per kind of cell that is there, with its share; then the scaffold."""
+    """One row per kind of cell that is there, with its share; then the parts of the solid."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     axes.set_axis_off()
     handles: list[Any] = []
-    crowd = min(1.0, _ROOMY / max(1, len(frame.counts())))
+    crowd = min(1.0, _ROOMY / max(1, len(frame.counts()) + 0.6 * len(frame.parts or ())))
     for name, count in frame.counts():
         paint = scene.paint(name)
         label = f"{paint.label or name}\n{_percent(count / len(frame.types))}"
@@ -321,9 +342,9 @@ def cell_legend(axes: Axes, frame: Frame, scene: Scene, scale: float) -> None:
             Line2D([], [], marker="o", ls="", ms=9 * scale, mfc=paint.color, mec="#00000044",
                    mew=0.6 * scale, label=label)
         )  # fmt: skip
-    handles.append(
-        Patch(fc=scene.scaffold.color, ec="#00000044", lw=0.6 * scale, label=scene.scaffold.label)
-    )
+    for name in frame.parts or ("scaffold",):
+        paint = getattr(scene, name)
+        handles.append(Patch(fc=paint.color, ec="#00000044", lw=0.6 * scale, label=paint.label))
     axes.legend(
         handles=handles, loc="upper left", bbox_to_anchor=(-0.02, 1.02), frameon=False,
         labelspacing=0.95 * crowd, handletextpad=0.9, handlelength=1.4,

@@ -196,6 +196,11 @@ class Run:
         """Unit of each stored field."""
         return dict(zip(self.field_names, self._state["field_units"], strict=True))
 
+    @property
+    def matrix_names(self) -> list[str]:
+        """What a voxel is filled with over time; empty in a run where nothing of it changes."""
+        return [str(name) for name in self._state.get("matrix_names", [])]
+
     @cached_property
     def distance(self) -> npt.NDArray[np.float32]:
         """Signed distance to the scaffold, m, > 0 in the pore, (x, y, z)."""
@@ -203,7 +208,7 @@ class Run:
 
     @cached_property
     def fraction(self) -> npt.NDArray[np.float32]:
-        """Fraction of solid, 0–1, (x, y, z)."""
+        """Fraction of solid as built, 0–1, (x, y, z); `matrix` has that of a frame."""
         return self._scaffold("0")
 
     def frame_at(self, time_h: float | None = None) -> int:
@@ -229,14 +234,29 @@ class Run:
         ValueError
             If the field or the frame does not exist, or the store is truncated.
         """
-        if name not in self.field_names:
-            raise ValueError(f"{self.path} stores no field {name!r} (stored: {self.field_names})")
-        index, channel = self._frame(frame), self.field_names.index(name)
-        array = self._open("fields/0")
-        shard = self._store / "fields" / "0" / "c" / str(index) / str(channel) / "0" / "0" / "0"
+        return self._channel("fields", "field", self.field_names, name, frame)
+
+    def matrix(self, name: str, frame: int = -1) -> npt.NDArray[np.float32]:
+        """Read what share of each voxel is scaffold, osteoid, … (`matrix_names`), (x, y, z).
+
+        Raises
+        ------
+        ValueError
+            If there is no such share or frame, or the store is truncated.
+        """
+        return self._channel("matrix", "share of a voxel", self.matrix_names, name, frame)
+
+    def _channel(
+        self, group: str, what: str, names: list[str], name: str, frame: int
+    ) -> npt.NDArray[np.float32]:
+        if name not in names:
+            raise ValueError(f"{self.path} stores no {what} {name!r} (stored: {names})")
+        index, channel = self._frame(frame), names.index(name)
+        array = self._open(f"{group}/0")
+        shard = self._store / group / "0" / "c" / str(index) / str(channel) / "0" / "0" / "0"
         if array.ndim != 5 or array.shape[0] <= index or not shard.is_file():
             raise ValueError(
-                f"{self._store} is truncated: field {name!r} of frame {index} is missing"
+                f"{self._store} is truncated: {what} {name!r} of frame {index} is missing"
             )
         return _xyz(self._read(array, (index, channel)))
 

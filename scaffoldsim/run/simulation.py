@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scaffoldsim.config import Config, dump, load
 from scaffoldsim.model.indicators import COLUMNS
@@ -255,6 +256,7 @@ class Simulation:
             distance=model.scaffold.distance,
             fraction=model.scaffold.fraction,
             frames_every_h=self.config.output.frames_every / 3600,
+            matrix_names=list(_matrix(model)),
         )
         return MetricsWriter(folder / _METRICS, COLUMNS), state
 
@@ -283,7 +285,9 @@ class Simulation:
             nonlocal written
             step = model.step_index
             if due(step, model.dt, output.metrics_every, last):
-                metrics.append(model.metrics())
+                # What takes long to measure of the structure is due with the frames.
+                structure = due(step, model.dt, output.frames_every, last)
+                metrics.append(model.metrics(structure=structure))
             if due(step, model.dt, output.frames_every, last):
                 _write_frame(state, model)
             written = step
@@ -366,7 +370,22 @@ def _write_frame(state: StateWriter, model: Model) -> None:
         fields[name] = np.where(model.fields.open, shown, np.float32(np.nan))
     order = np.argsort(model.cells.voxel, kind="stable")
     cells = {name: getattr(model.cells, name)[order] for name in _CELL_COLUMNS}
-    state.write_frame(model.seconds / 3600, fields, cells)
+    state.write_frame(model.seconds / 3600, fields, cells, _matrix(model))
+
+
+def _matrix(model: Model) -> dict[str, NDArray[np.float32]]:
+    """What each voxel is filled with, as shares of it; nothing where none of it changes."""
+    tissue = getattr(model, "tissue", None)
+    if tissue is None:
+        return {}
+    matrix = tissue.matrix
+    stages = matrix.osteoid
+    return {
+        "scaffold": tissue.degradation.fraction,
+        "osteoid": stages[0] + stages[1] + stages[2],  # in this order on every machine
+        "mineral": matrix.mineral,
+        "host_bone": matrix.host,
+    }
 
 
 def _tells(step: int, last: int) -> bool:

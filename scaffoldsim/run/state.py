@@ -1,4 +1,4 @@
-"""``state.zarr``: scaffold, fields and cells over time, one committed frame after another."""
+"""``state.zarr``: scaffold, fields, matrix and cells over time, one frame after another."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from scaffoldsim.run.atomic import SCHEMA, fsync_folder, fsync_tree, json_text, 
 _CHUNK = 64
 #: One chunk per cell column up to about a million rows, so that a column is one file.
 _CELL_CHUNK = 1 << 20
+#: Groups of values per voxel over time, and the attribute that names their channels.
+_SERIES = {"fields": "field_names", "matrix": "matrix_names"}
 _CHANNEL_COLOURS = ("0072B2", "009E73", "D55E00", "CC79A7", "E69F00", "56B4E9")
 
 
@@ -59,7 +61,7 @@ def _multiscale(name: str, axes: str, scale: Iterable[float]) -> dict[str, Any]:
 
 
 class StateWriter:
-    """Writer of ``state.zarr``: scaffold, fields and cells over time (Zarr 3, OME-NGFF 0.5).
+    """Writer of ``state.zarr``: scaffold, fields, matrix and cells (Zarr 3, OME-NGFF 0.5).
 
     Layout, for a grid of (nx, ny, nz) voxels::
 
@@ -67,6 +69,7 @@ class StateWriter:
             scaffold/0              float32 (z, y, x), fraction of solid
             scaffold/distance       float32 (z, y, x), m, signed, > 0 in the pore
             fields/0                float32 (t, c, z, y, x), one shard per field and frame
+            matrix/0                the same, shares of a voxel: scaffold, osteoid, mineral, …
             cells/<frame>/<column>  one value per cell, rows as given
 
     Equal data gives equal bytes. Values in memory are (x, y, z); on disk the axes are (z, y, x), as
@@ -99,6 +102,7 @@ class StateWriter:
         distance: npt.NDArray[Any],
         fraction: npt.NDArray[Any],
         frames_every_h: float = 1.0,
+        matrix_names: Sequence[str] = (),
     ) -> StateWriter:
         """Start a store without frames.
 
@@ -118,6 +122,8 @@ class StateWriter:
             Signed distance to the scaffold (m) and fraction of solid.
         frames_every_h : float
             Time between frames, for the OME metadata; ``frame_times_h`` holds the actual times.
+        matrix_names : sequence of str
+            What each voxel is filled with over time, as shares of it; none where nothing changes.
 
         Raises
         ------
@@ -137,8 +143,9 @@ class StateWriter:
             raise ValueError(f"grid_shape {shape} must be three positive numbers of voxels")
         if len(field_names) != len(field_units):
             raise ValueError(f"{len(field_names)} fields but {len(field_units)} field units")
-        if len(set(field_names)) != len(field_names):
-            raise ValueError(f"field names {list(field_names)} must differ")
+        for names in (field_names, matrix_names):
+            if len(set(names)) != len(names):
+                raise ValueError(f"names {list(names)} must differ")
         for name, array in (("distance", distance), ("fraction", fraction)):
             if np.shape(array) != shape:
                 raise ValueError(f"{name} has shape {np.shape(array)}; the grid is {shape}")
@@ -148,6 +155,7 @@ class StateWriter:
             "voxel_m": float(voxel),
             "field_names": list(field_names),
             "field_units": list(field_units),
+            "matrix_names": list(matrix_names),
             "type_names": list(type_names),
             "frame_times_h": [],
             "frames_committed": 0,
@@ -181,8 +189,11 @@ class StateWriter:
                 config={"write_empty_chunks": True},
             )
             stored[...] = _zyx(array)
-        if field_names:
-            _create_fields(partial, attributes, chunks, shards, float(frames_every_h), um)
+        scale = (float(frames_every_h), 1.0, *um)
+        units = {"fields": list(field_units), "matrix": ["1"] * len(matrix_names)}
+        for group, names in (("fields", field_names), ("matrix", matrix_names)):
+            if names:
+                _create_series(partial / group, names, units[group], shape, chunks, shards, scale)
         fsync_tree(partial)
         os.replace(partial, target)
         fsync_folder(target.parent)
@@ -208,11 +219,12 @@ class StateWriter:
         writer._commit()
         for leftover in sorted(target.rglob("*.partial")):
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-        for folder in (target / "cells", target / "fields" / "0" / "c"):
+        for folder in (target / "cells", *(target / group / "0" / "c" for group in _SERIES)):
             for child in sorted(folder.glob("*")):
                 if child.name.isdigit() and int(child.name) >= frames:
                     shutil.rmtree(child)
-        writer._set_field_frames(frames)
+        for group in _SERIES:
+            writer._set_frames(group, frames)
         return writer
 
     def write_frame(
@@ -220,6 +232,7 @@ class StateWriter:
         time_h: float,
         fields: Mapping[str, npt.NDArray[Any]],
         cells: Mapping[str, npt.NDArray[Any]],
+        matrix: Mapping[str, npt.NDArray[Any]] | None = None,
     ) -> int:
         """Write one frame, then count it.
 
@@ -231,6 +244,8 @@ class StateWriter:
             Every field of the store, in its unit (NaN where it is not defined).
         cells : mapping of column to array (n,)
             Columns of the cells, all of one length, in the order they are to be stored.
+        matrix : mapping of name to array (nx, ny, nz)
+            Every share of the store, if it has any.
 
         Returns
         -------
@@ -240,22 +255,18 @@ class StateWriter:
         Raises
         ------
         ValueError
-            If a field is missing, unknown or misshapen, columns differ in length, or time does not
-            grow.
+            If a field or share is missing, unknown or misshapen, columns differ in length, or time
+            does not grow.
         """
         import zarr
         from zarr.codecs import ZstdCodec
 
-        names = self._attributes["field_names"]
         times = self._attributes["frame_times_h"]
-        if set(fields) != set(names):
-            raise ValueError(f"a frame needs the fields {names}; given: {sorted(fields)}")
+        series = {"fields": fields, "matrix": matrix or {}}
+        for group, arrays in series.items():
+            self._check_series(group, arrays)
         if times and not float(time_h) > times[-1]:
             raise ValueError(f"frame time {time_h} h must be later than the last, {times[-1]} h")
-        grid = tuple(self._attributes["shape"])
-        for name, field in fields.items():
-            if np.shape(field) != grid:
-                raise ValueError(f"field {name!r} has shape {np.shape(field)}; the grid is {grid}")
         lengths = {name: np.shape(column) for name, column in cells.items()}
         if any(len(shape) != 1 for shape in lengths.values()) or len(set(lengths.values())) > 1:
             raise ValueError(f"cell columns must be 1-D and of one length; given: {lengths}")
@@ -279,23 +290,37 @@ class StateWriter:
             if data.size:
                 stored[...] = data
         fsync_tree(folder)
-        if names:
-            self._set_field_frames(frame + 1)
+        for group, arrays in series.items():
+            if not arrays:
+                continue
+            self._set_frames(group, frame + 1)
             # A chunk of fill values is written too: a missing file then means a damaged store.
             with zarr.config.set({"array.write_empty_chunks": True}):
-                stored = zarr.open_array(str(self.path / "fields" / "0"), mode="r+")
-            for channel, name in enumerate(names):
-                stored[frame, channel] = _zyx(fields[name])
-            fsync_tree(self.path / "fields" / "0" / "c" / str(frame))
+                stored = zarr.open_array(str(self.path / group / "0"), mode="r+")
+            for channel, name in enumerate(self._names(group)):
+                stored[frame, channel] = _zyx(arrays[name])
+            fsync_tree(self.path / group / "0" / "c" / str(frame))
         times.append(float(time_h))
         self._attributes["frames_committed"] = frame + 1
         self._commit()
         return frame
 
-    def _set_field_frames(self, frames: int) -> None:
-        path = self.path / "fields" / "0" / "zarr.json"
-        if not self._attributes["field_names"]:
+    def _names(self, group: str) -> list[str]:
+        """Channels of a group, none in a store of a version that had no such group."""
+        return list(self._attributes.get(_SERIES[group], []))
+
+    def _check_series(self, group: str, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        names, grid = self._names(group), tuple(self._attributes["shape"])
+        if set(arrays) != set(names):
+            raise ValueError(f"a frame needs the {group} {names}; given: {sorted(arrays)}")
+        for name, array in arrays.items():
+            if np.shape(array) != grid:
+                raise ValueError(f"{group} {name!r}: shape {np.shape(array)}; the grid is {grid}")
+
+    def _set_frames(self, group: str, frames: int) -> None:
+        if not self._names(group):
             return
+        path = self.path / group / "0" / "zarr.json"
         document = json.loads(path.read_text(encoding="utf-8"))
         document["shape"][0] = frames
         write_atomic(path, json_text(document))
@@ -308,20 +333,20 @@ def _zyx(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(np.asarray(array, dtype=np.float32).T)
 
 
-def _create_fields(
-    root: Path,
-    attributes: Mapping[str, Any],
+def _create_series(
+    folder: Path,
+    names: Sequence[str],
+    units: Sequence[str],
+    grid: Sequence[int],
     chunks: tuple[int, ...],
     shards: tuple[int, ...],
-    frames_every_h: float,
-    um: Sequence[float],
+    scale: Sequence[float],
 ) -> None:
-    """Make the empty (t, c, z, y, x) array of all fields; what was not written reads as NaN."""
+    """Make the empty (t, c, z, y, x) array of a group; what was not written reads as NaN."""
     import zarr
     from zarr.codecs import ZstdCodec
 
-    names = attributes["field_names"]
-    ome = _multiscale("fields", "tczyx", [frames_every_h, 1.0, *um])
+    ome = _multiscale(folder.name, "tczyx", scale)
     window = {"min": 0.0, "max": 1.0, "start": 0.0, "end": 1.0}
     ome["omero"] = {
         "channels": [
@@ -334,12 +359,11 @@ def _create_fields(
             for i, name in enumerate(names)
         ]
     }
-    (root / "fields").mkdir()
-    group = _group({"ome": ome, "units": attributes["field_units"]})
-    (root / "fields" / "zarr.json").write_text(group, encoding="utf-8")
+    folder.mkdir()
+    (folder / "zarr.json").write_text(_group({"ome": ome, "units": list(units)}), encoding="utf-8")
     array = zarr.create_array(
-        str(root / "fields" / "0"),
-        shape=(0, len(names), *attributes["shape"][::-1]),
+        str(folder / "0"),
+        shape=(0, len(names), *grid[::-1]),
         chunks=(1, 1, *chunks),
         shards=(1, 1, *shards),
         dtype="float32",
@@ -348,7 +372,7 @@ def _create_fields(
         dimension_names=list("tczyx"),
     )
     del array  # only its metadata is wanted: the frames are written as they come
-    metadata_path = root / "fields" / "0" / "zarr.json"
+    metadata_path = folder / "0" / "zarr.json"
     document = json.loads(metadata_path.read_text(encoding="utf-8"))
     metadata_path.write_text(json_text(document), encoding="utf-8")
 

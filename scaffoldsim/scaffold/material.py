@@ -9,6 +9,8 @@ from pydantic import Field
 from scaffoldsim.schema import Entry, Parameter, Section, Unit
 
 Share = Annotated[Parameter, Unit("", ge=0, le=1)]
+_Amount = Unit("kg", ge=0, le=1e-3, show="ug", other="mol")
+_Average = Unit("kg/m^3", ge=0, le=1e3, show="ug/mL", other="mol/m^3")
 Days = Annotated[Parameter, Unit("s", ge=3600, le=50 * 31557600.0, show="d")]
 
 
@@ -19,7 +21,10 @@ class Degradation(Section):
     the scaffold as built so that half the mass is left after `half_mass`. ``hydrolysis`` is in two
     stages: the molecular weight M falls everywhere, and mass follows once M is low,
 
-    .. math:: dM/dt = -k_M M, \qquad ds/dt = -k_s s \text{ when } M < m_c M_0
+    .. math:: dM/dt = -k_M M (1 + a/a_2), \qquad ds/dt = -k_s s \text{ when } M < m_c M_0
+
+    with the concentration a of acid. ``cell_mediated`` takes the same share everywhere near
+    vessels.
 
     Attributes
     ----------
@@ -32,15 +37,19 @@ class Degradation(Section):
         m_c, share of the start; for ``hydrolysis``.
     loss_rate
         k_s, 1/s; for ``hydrolysis``.
+    doubling_acid
+        a₂, at which M falls twice as fast, mol/m³; for ``hydrolysis``, and absent where acid does
+        not hasten it.
     """
 
     mode: Literal["none", "dissolution", "hydrolysis", "cell_mediated", "ion_exchange"]
-    half_mass: Annotated[Parameter, Unit("s", ge=86400, le=50 * 31557600.0, show="d")] | None = None
+    half_mass: Annotated[Parameter, Unit("s", ge=3600, le=50 * 31557600.0, show="d")] | None = None
     molecular_weight_half_life: (
         Annotated[Parameter, Unit("s", ge=86400, le=20 * 31557600.0, show="d")] | None
     ) = None
     critical_molecular_weight: Share | None = None
     loss_rate: Annotated[Parameter, Unit("1/s", ge=0, le=1e-4, show="1/d")] | None = None
+    doubling_acid: Annotated[Parameter, Unit("mol/m^3", ge=0.1, le=1e4, show="mM")] | None = None
 
     def missing(self) -> Iterator[tuple[str, str]]:
         """Yield (key, message) for the keys the mode needs and lacks, or has no use for."""
@@ -51,6 +60,8 @@ class Degradation(Section):
             if given != (key in wanted):
                 needs = ", ".join(wanted) or "no other key"
                 yield key, f"degradation of mode {self.mode} takes {needs}"
+        if self.doubling_acid is not None and self.mode != "hydrolysis":
+            yield "doubling_acid", f"degradation of mode {self.mode} is not hastened by acid"
 
     @property
     def time_to_half_mass(self) -> float:
@@ -96,6 +107,69 @@ class Carrier(Section):
     half_life: Days
 
 
+class LoadedFactor(Section):
+    """A growth factor that is put onto the scaffold before it is implanted.
+
+    Attributes
+    ----------
+    species
+        Its name among the fields.
+    amount
+        In the whole box, kg or mol.
+    concentration
+        The same as an average over the whole box, kg/m³ or mol/m³.
+    carrier
+        How it leaves, if not as the material says.
+    """
+
+    species: str
+    amount: Annotated[float, _Amount] | None = None
+    concentration: Annotated[float, _Average] | None = None
+    carrier: Carrier | None = None
+
+    @property
+    def unit(self) -> str:
+        """What it is counted in, ``kg`` or ``mol``."""
+        given = self.amount if self.amount is not None else self.concentration
+        text = getattr(given, "text", "")
+        kinds = _Amount if self.amount is not None else _Average
+        return kinds.kind_of(text).removesuffix("/m^3")
+
+    def total(self, volume: float) -> float:
+        """Return how much of it there is in a box of `volume`, m³; kg or mol.
+
+        Examples
+        --------
+        >>> factor = LoadedFactor(species="bmp2", concentration="10 ug/mL")
+        >>> f"{factor.total(2e-9) * 1e12:.1f} ng"
+        '20.0 ng'
+        """
+        if self.amount is not None:
+            return float(self.amount)
+        return float(self.concentration or 0.0) * volume
+
+    def problems(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
+        """How much of it there is has to be given once."""
+        if (self.amount is None) == (self.concentration is None):
+            yield (), 'give either an amount ("5 ug") or a concentration ("10 ug/mL" of the box)'
+
+
+class Product(Section):
+    """What a material gives off as it is lost.
+
+    Attributes
+    ----------
+    content
+        Amount in the solid, mol/kg.
+    free
+        Share that gets into the pores, the rest being taken up by mineral of the material; 1 if
+        absent.
+    """
+
+    content: Annotated[Parameter, Unit("mol/kg", ge=0, le=100)]
+    free: Share | None = None
+
+
 class Material(Entry):
     """The solid of a scaffold; every number with unit, range, mark and source.
 
@@ -118,12 +192,8 @@ class Material(Entry):
         gathers those of the host, which do not run out.
     carrier
         Release of factors loaded onto it; absent for a material that is not used as a carrier.
-    releases
-        What its loss sets free.
-    acid_share
-        Share of that acid which stays free, the rest being buffered by mineral; for ``acid``.
-    strontium
-        Concentration in the pores while the material dissolves, mol/m³; for ``strontium``.
+    products
+        What its loss gives off.
     ph_shift
         Of the fluid in the pores while it dissolves; absent where there is none but by acid.
     degradation
@@ -143,21 +213,16 @@ class Material(Entry):
     bmp2_equivalent: Annotated[Parameter, Unit("kg/m^3", ge=0, le=1e-2, show="ng/mL")]
     bmp2_release_time: Days | None = None
     carrier: Carrier | None = None
-    releases: list[Literal["acid", "calcium", "strontium"]] = Field(default_factory=list)
-    acid_share: Share | None = None
-    strontium: Annotated[Parameter, Unit("mol/m^3", ge=0, le=100, show="mM")] | None = None
+    products: dict[Literal["acid", "calcium", "strontium"], Product] = Field(default_factory=dict)
     ph_shift: Annotated[Parameter, Unit("", ge=-3, le=3)] | None = None
     degradation: Degradation
     published_porosity: Share
     published_pore_size: Annotated[Parameter, Unit("m", ge=1e-6, le=1e-2, show="um")] | None = None
 
     def problems(self) -> Iterator[tuple[tuple[str | int, ...], str]]:
-        """Degradation must be complete for its mode (criterion C2), and so must the products."""
+        """Degradation must be complete for its mode (criterion C2)."""
         for key, message in self.degradation.missing():
             yield ("degradation", key), message
-        for key, product in (("acid_share", "acid"), ("strontium", "strontium")):
-            if (getattr(self, key) is not None) != (product in self.releases):
-                yield (key,), f"goes with {product} in releases: give both, or neither"
 
     def __repr__(self) -> str:
         return f"Material({self.name or self.title!r}, degradation {self.degradation.mode})"

@@ -83,6 +83,7 @@ class Scaffold:
         self.notes = list(notes or [])
         self.title = title
         self._built = built
+        self._measured: dict[bool, Morphometry] = {}
 
     @classmethod
     def design(
@@ -356,8 +357,14 @@ class Scaffold:
 
         A design is continued beyond the faces that are not periodic, so that pores cut by them are
         measured whole; an image ends there. With `transport`, tortuosity, permeability and the
-        pores that probes can reach are measured too, which takes some seconds.
+        pores that probes can reach are measured too, which takes some seconds. What is measured is
+        kept: the arrays do not change.
         """
+        if transport not in self._measured:
+            self._measured[transport] = self._measure(threads, transport=transport)
+        return self._measured[transport]
+
+    def _measure(self, threads: int | None, *, transport: bool) -> Morphometry:
         grid = self.grid
         if not self.solid.any():
             return without_walls(

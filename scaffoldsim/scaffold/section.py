@@ -18,7 +18,7 @@ from scaffoldsim.catalogue import did_you_mean
 from scaffoldsim.scaffold.families import family_names, get_family, option_problems
 from scaffoldsim.scaffold.grading import Grading
 from scaffoldsim.scaffold.grid import Grid
-from scaffoldsim.scaffold.material import Material
+from scaffoldsim.scaffold.material import LoadedFactor, Material
 from scaffoldsim.scaffold.morphometry import MIN_POROSITY, PORE_RANGE
 from scaffoldsim.schema import Entry, InputFile, Section, Unit
 
@@ -79,6 +79,7 @@ class ScaffoldSection(Entry):
     largest_pore_network: bool = False
     smallest_island: Annotated[int, Field(ge=0)] = 0
     material: Material | None = None
+    loaded: list[LoadedFactor] = Field(default_factory=list)
     porosity: Annotated[float, Unit("", ge=0.02, le=0.995)] | None = None
     pore_size: Annotated[float, Unit("m", ge=1e-6, le=1e-2, show="um")] | None = None
     grading: Grading | None = None
@@ -143,6 +144,13 @@ class ScaffoldSection(Entry):
 
     def problems(self) -> Iterator[Problem]:
         """Keys that need each other, and criterion C4."""
+        for index, factor in enumerate(self.loaded):
+            if factor.carrier is None and (self.material is None or self.material.carrier is None):
+                of = f"the material {self.material.name}" if self.material else "a missing material"
+                yield (
+                    ("loaded", index, "carrier"),
+                    f"is missing, and {of} says nothing of it; give its burst and half_life",
+                )
         if (self.family is None) == (self.image is None):
             yield (), "a scaffold is either a family, to be designed, or an image; give one of them"
         elif self.image is not None:

@@ -3,7 +3,7 @@
 from libc.string cimport memcpy, memset
 
 cdef extern from "_rows.h" nogil:
-    enum: BYTE_LANES, LINKS
+    enum: BYTE_LANES, LANES, LINKS
 
 cdef extern from "_cycle_rows.h" nogil:
     void plane_step_unit(float*, const float*, const float*, const float*, const float*,
@@ -23,6 +23,10 @@ cdef extern from "_cycle_rows.h" nogil:
     void row_scatter(float*, const float*, const unsigned char*, const float*, int)
     void row_invert(float*, const float*, const float*, const float*, const float*, Py_ssize_t,
                     Py_ssize_t, int)
+    void slices_step(float*, const float*, const float*, const float*, const int*, const int*,
+                     const int*, const float*, float, Py_ssize_t, Py_ssize_t)
+    void slices_defect(float*, const float*, const float*, const float*, const float*, const int*,
+                       const int*, const int*, const float*, Py_ssize_t, Py_ssize_t)
     double row_dot(const float*, const float*, int)
 
 cdef enum:
@@ -37,7 +41,8 @@ ctypedef fused real:
 # One level: a padded grid of rows, and the rows that do not fit on it. `levels.Level` names and checks
 # the arrays.
 cdef struct Grid:
-    int nx, ny, nz, threads, visits
+    int nx, ny, nz, visits
+    int threads, crew               # for loops over the grid; for long ones over lists
     Py_ssize_t sx, sy, n
     bint px, py, pz, unit
     const float* k[3]
@@ -48,17 +53,18 @@ cdef struct Grid:
     float* b
     float* s
     float* dinv
-    int extra, loose                # rows beyond the grid; rows with edges off it
+    int extra, slices               # rows beyond the grid; `slices.Slices` of rows with links off it
     const int* row
     const int* ptr
     const int* idx
     const float* val
-    float* fresh                    # of the loose rows, until they are written
+    const float* open
+    float* fresh                    # a value of each row in a slice
     int parents                     # rows of the next level with members that no block gives them
     const int* parent
     const int* first
     const int* member
-    const int* edges                # number of a member among the loose rows, or -1
+    const int* slot                 # of a member in the slices, or -1
     int outlets                     # rows with a conductance towards a held value
     const int* outlet
     const float* film

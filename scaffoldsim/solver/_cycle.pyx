@@ -22,64 +22,25 @@ cdef enum:
 
 
 # ------------------------------------------------------------------- rows with edges off the grid
-cdef inline float inflow(const Grid* g, Py_ssize_t i, Py_ssize_t q) noexcept nogil:
-    """Conductance times neighbour, summed over the links of row i, the q-th loose one (or -1)."""
+cdef inline float grid_defect(const Grid* g, Py_ssize_t i) noexcept nogil:
+    """The residual, in flux form, of a row of the grid that is not loose."""
     cdef const float* x = g.x
-    cdef float v = 0
-    cdef int p
-    if i < g.n:
-        if g.unit:
-            v = ((x[i - 1] + x[i + 1]) + (x[i - g.sy] + x[i + g.sy])
-                 + (x[i - g.sx] + x[i + g.sx]))
-        else:
-            v = ((g.k[2][i] * x[i - 1] + g.k[2][i + 1] * x[i + 1])
-                 + (g.k[1][i] * x[i - g.sy] + g.k[1][i + g.sy] * x[i + g.sy])
-                 + (g.k[0][i] * x[i - g.sx] + g.k[0][i + g.sx] * x[i + g.sx]))
-    if q >= 0:
-        for p in range(g.ptr[q], g.ptr[q + 1]):
-            v = v + g.val[p] * g.x[g.idx[p]]
-    return v
-
-
-cdef inline float conductance(const Grid* g, Py_ssize_t i, Py_ssize_t q) noexcept nogil:
-    """Sum of the conductances of row i, the q-th loose one (or -1)."""
-    cdef float v = 0
-    cdef int p
-    if i < g.n:
-        if g.unit:
-            v = g.links[i] & LINKS
-        else:
-            v = ((g.k[2][i] + g.k[2][i + 1]) + (g.k[1][i] + g.k[1][i + g.sy])
-                 + (g.k[0][i] + g.k[0][i + g.sx]))
-    if q >= 0:
-        for p in range(g.ptr[q], g.ptr[q + 1]):
-            v = v + g.val[p]
-    return v
-
-
-cdef inline float defect_at(const Grid* g, Py_ssize_t i, Py_ssize_t q) noexcept nogil:
-    """The residual of row i in flux form."""
-    cdef const float* x = g.x
-    cdef float v = 0, c = x[i]
-    cdef int p
+    cdef float v, c = x[i]
     if not g.dinv[i] > 0:
         return 0
-    if i < g.n:
-        if g.unit:
-            v = (((x[i - 1] + x[i + 1]) + (x[i - g.sy] + x[i + g.sy])
-                  + (x[i - g.sx] + x[i + g.sx])) - (g.links[i] & LINKS) * c)
-        else:
-            v = ((g.k[2][i] * (x[i - 1] - c) + g.k[2][i + 1] * (x[i + 1] - c))
-                 + (g.k[1][i] * (x[i - g.sy] - c) + g.k[1][i + g.sy] * (x[i + g.sy] - c))
-                 + (g.k[0][i] * (x[i - g.sx] - c) + g.k[0][i + g.sx] * (x[i + g.sx] - c)))
-    if q >= 0:
-        for p in range(g.ptr[q], g.ptr[q + 1]):
-            v = v + g.val[p] * (g.x[g.idx[p]] - c)
+    if g.unit:
+        v = (((x[i - 1] + x[i + 1]) + (x[i - g.sy] + x[i + g.sy])
+              + (x[i - g.sx] + x[i + g.sx])) - (g.links[i] & LINKS) * c)
+    else:
+        v = ((g.k[2][i] * (x[i - 1] - c) + g.k[2][i + 1] * (x[i + 1] - c))
+             + (g.k[1][i] * (x[i - g.sy] - c) + g.k[1][i + g.sy] * (x[i + g.sy] - c))
+             + (g.k[0][i] * (x[i - g.sx] - c) + g.k[0][i + g.sx] * (x[i + g.sx] - c)))
     return (g.b[i] - g.s[i] * c) + v
 
 
 cdef inline int team(const Grid* g, int rows) noexcept nogil:
-    return g.threads if rows > SERIAL else 1
+    """Threads for a loop over lists that takes as long as one over so many rows of a grid."""
+    return g.crew if rows > SERIAL else 1
 
 
 # ---------------------------------------------------------------------------------------- smoother
@@ -302,17 +263,17 @@ cdef void start(Grid* g, float w) noexcept nogil:
 
 cdef void step(Grid* g, float w) noexcept nogil:
     """x += w (b - A x) / diagonal."""
-    cdef int x, q
-    cdef Py_ssize_t i
+    cdef int x, q, crew
     cdef float* before = g.x
     cdef float* out = g.y
     for x in prange(1, g.nx + 1, num_threads=g.threads, schedule="static"):
         step_plane(g, before + (x - 1) * g.sx, before + x * g.sx, before + (x + 1) * g.sx,
                    out + x * g.sx, x, w)
-    if g.loose:
-        for q in prange(g.loose, num_threads=team(g, 4 * g.loose), schedule="static"):
-            i = g.row[q]
-            out[i] = (1 - w) * before[i] + w * ((g.b[i] + inflow(g, i, q)) * g.dinv[i])
+    if g.slices:
+        crew = team(g, g.ptr[g.slices] if g.slices else 0)
+        for q in prange(crew, num_threads=crew, schedule="static"):
+            slices_step(out, before, g.b, g.dinv, g.row, g.ptr, g.idx, g.val, w,
+                        g.slices * q // crew, g.slices * (q + 1) // crew)
         wrap_all(g, out)
     else:
         wrap_ends(g, out)
@@ -350,12 +311,17 @@ cdef void restrict_defect(const Grid* g, const Scratch* scratch) noexcept nogil:
 cdef void restrict_listed(const Grid* g) noexcept nogil:
     """The residual of the listed members, added to b of their rows of the next level."""
     cdef const Grid* h = g + 1
-    cdef int p, q
+    cdef int p, q, crew = team(g, g.ptr[g.slices] if g.slices else 0)
     cdef float v
-    for p in prange(g.parents, num_threads=team(g, g.parents), schedule="static"):
+    if g.parents == 0:
+        return
+    for q in prange(crew, num_threads=crew, schedule="static"):
+        slices_defect(g.fresh, g.x, g.b, g.s, g.dinv, g.row, g.ptr, g.idx, g.val,
+                      g.slices * q // crew, g.slices * (q + 1) // crew)
+    for p in prange(g.parents, num_threads=team(g, 4 * g.first[g.parents]), schedule="static"):
         v = h.b[g.parent[p]] if g.parent[p] < h.n else 0
         for q in range(g.first[p], g.first[p + 1]):
-            v = v + defect_at(g, g.member[q], g.edges[q])
+            v = v + (g.fresh[g.slot[q]] if g.slot[q] >= 0 else grid_defect(g, g.member[q]))
         h.b[g.parent[p]] = v
 
 
@@ -363,7 +329,7 @@ cdef void prolong_loose(const Grid* g) noexcept nogil:
     # Each member has one parent, so writing by parent is free of conflicts.
     cdef const Grid* h = g + 1
     cdef int p, q
-    for p in prange(g.parents, num_threads=team(g, g.parents), schedule="static"):
+    for p in prange(g.parents, num_threads=team(g, 4 * g.first[g.parents]), schedule="static"):
         for q in range(g.first[p], g.first[p + 1]):
             if g.dinv[g.member[q]] > 0:
                 g.x[g.member[q]] += h.x[g.parent[p]]
@@ -388,7 +354,7 @@ cdef void restrict_slope(const Grid* g, const Scratch* scratch) noexcept nogil:
             o = (x + 1) * h.sx + (y + 1) * h.sy + 1
             row_halve(h.s + o, sum_, g.nz)
             row_halve(h.dinv + o, sum_ + width, g.nz)
-    for p in prange(g.parents, num_threads=team(g, g.parents), schedule="static"):
+    for p in prange(g.parents, num_threads=team(g, 4 * g.first[g.parents]), schedule="static"):
         v = h.s[g.parent[p]] if g.parent[p] < h.n else 0
         free = h.dinv[g.parent[p]] if g.parent[p] < h.n else 0
         for q in range(g.first[p], g.first[p + 1]):
@@ -400,21 +366,21 @@ cdef void restrict_slope(const Grid* g, const Scratch* scratch) noexcept nogil:
     for p in range(h.outlets):
         h.s[h.outlet[p]] += h.film[p]
     # Loose rows apart: the grid kernel does not know all their links.
-    for p in prange(h.loose, num_threads=team(h, h.loose), schedule="static"):
-        v = conductance(h, h.row[p], p) + h.s[h.row[p]]
+    for p in prange(LANES * h.slices, num_threads=team(h, LANES * h.slices), schedule="static"):
+        v = h.open[p] + h.s[h.row[p]]
         h.fresh[p] = 1 / v if h.dinv[h.row[p]] > 0 and v > 0 else 0
-    for x in prange(1, h.nx + 1, num_threads=team(h, h.nx * h.ny * h.nz), schedule="static"):
+    for x in prange(1, h.nx + 1, num_threads=h.threads, schedule="static"):
         for y in range(1, h.ny + 1):
             o = x * h.sx + y * h.sy + 1
             row_invert(h.dinv + o, h.s + o, h.k[0] + o, h.k[1] + o, h.k[2] + o, h.sx, h.sy, h.nz)
-    for p in prange(h.loose, num_threads=team(h, h.loose), schedule="static"):
+    for p in prange(LANES * h.slices, num_threads=team(h, LANES * h.slices), schedule="static"):
         h.dinv[h.row[p]] = h.fresh[p]
 
 
 cdef void visit(Grid* g, int depth, bint blank, const Scratch* scratch,
                 double* product) noexcept nogil:
     """A W cycle from level `g`; the last level has no links, so its diagonal solves it."""
-    cdef bint one_pass = blank and not g.loose and (product != NULL or g.nx * g.ny * g.nz > SERIAL)
+    cdef bint one_pass = blank and not g.slices and (product != NULL or g.nx * g.ny * g.nz > SERIAL)
     cdef int k
     if depth == 0:
         start(g, 1)

@@ -46,6 +46,45 @@ ROW void plane_start(float *restrict out, const float *b, const float *dinv, flo
             out[i] = w * (b[i] * dinv[i]);
 }
 
+/* Rows with links off the grid, the slices [from, to) of them (`slices.Slices`). */
+#define GATHER(TERM)                                                                               \
+    float sum[LANES] = {0};                                                                        \
+    for (ptrdiff_t p = ptr[q]; p < ptr[q + 1]; p += LANES)                                         \
+        for (ptrdiff_t l = 0; l < LANES; l++)                                                      \
+            sum[l] += val[p + l] * (TERM);
+
+ROW void slices_step(float *restrict out, const float *restrict x, const float *restrict b,
+                     const float *restrict dinv, const int *row, const int *ptr, const int *idx,
+                     const float *val, float w, ptrdiff_t from, ptrdiff_t to)
+{
+    float rest = 1.0f - w;
+    for (ptrdiff_t q = from; q < to; q++) {
+        const int *at = row + LANES * q;
+        GATHER(x[idx[p + l]])
+        for (ptrdiff_t l = 0; l < LANES; l++)
+            sum[l] = rest * x[at[l]] + w * ((b[at[l]] + sum[l]) * dinv[at[l]]);
+        for (ptrdiff_t l = 0; l < LANES; l++)
+            out[at[l]] = sum[l];
+    }
+}
+
+/* The residual in flux form. */
+ROW void slices_defect(float *restrict out, const float *restrict x, const float *restrict b,
+                       const float *restrict s, const float *restrict dinv, const int *row,
+                       const int *ptr, const int *idx, const float *val, ptrdiff_t from,
+                       ptrdiff_t to)
+{
+    for (ptrdiff_t q = from; q < to; q++) {
+        const int *at = row + LANES * q;
+        float c[LANES];
+        for (ptrdiff_t l = 0; l < LANES; l++)
+            c[l] = x[at[l]];
+        GATHER(x[idx[p + l]] - c[l])
+        for (ptrdiff_t l = 0; l < LANES; l++)
+            out[LANES * q + l] = dinv[at[l]] > 0 ? (b[at[l]] - s[at[l]] * c[l]) + sum[l] : 0.0f;
+    }
+}
+
 /* Transfers. Voxel i of a row belongs to entry i / 2 of a row of the next level if part[i] is 1
    and it is free (dinv > 0). */
 ROW void row_gather_unit(float *restrict sum, const float *lo, const float *c, const float *hi,
@@ -143,13 +182,6 @@ ROW void row_invert(float *restrict dinv, const float *s, const float *kx, const
 /* Sum of products; in double, since those of a box that ran dry are below the least float. */
 ROW double row_dot(const float *a, const float *b, int n)
 {
-    double t[CHUNK], sum = 0;
-    for (ptrdiff_t from = 0; from < n; from += CHUNK, a += CHUNK, b += CHUNK) {
-        int m = (int)(n - from < CHUNK ? n - from : CHUNK);
-        for (ptrdiff_t i = 0; i < m; i++)
-            t[i] = (double)a[i] * b[i];
-        sum += total(t, m);
-    }
-    return sum;
+    SUM((double)a[i] * b[i])
 }
 #endif

@@ -10,10 +10,11 @@ import numpy as np
 from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
 
-from scaffoldsim.solver.padding import LANES, aligned, pitch
+from scaffoldsim.solver.padding import aligned, pitch
+from scaffoldsim.solver.slices import Slices
 
 from scaffoldsim.solver._cycle cimport (
-    BYTE_LANES, DEGREE, LEVELS, SERIAL, Grid, Scratch, descend, real, restrict_slope, row_dot, seal,
+    BYTE_LANES, DEGREE, LANES, LEVELS, SERIAL, Grid, Scratch, descend, real, restrict_slope, row_dot, seal,
     visit, wrap_ends,
 )
 
@@ -100,6 +101,8 @@ cdef double react_plane(const Grid* g, const double* field, const unsigned char*
     cdef const double* u
     cdef double total = 0
     cdef bint stale = True, spoiled = True
+    cdef bint curved = (terms[0].single != NULL or terms[0].full != NULL
+                        or terms[0].constant != 0)
     if supply != NULL:
         supply[0] = 0
     for y in range(1, g.ny + 1):
@@ -118,10 +121,13 @@ cdef double react_plane(const Grid* g, const double* field, const unsigned char*
         stale = face_rows(g, k, value, plain, gain, x, y)
         if supply != NULL:
             supply[0] += row_supply(t, free, gain, state + o, n)
-        if spoiled:
-            row_fill(row, terms[0].constant, n)
-            spoiled = False
-        u = evaluate(&terms[0], at, row, n)
+        if not curved:
+            u = NULL
+        else:
+            if spoiled:
+                row_fill(row, terms[0].constant, n)
+                spoiled = False
+            u = evaluate(&terms[0], at, row, n)
         if g.unit and slopes:
             total += row_react_unit(t, free, full, field + o, u, km, plain, gain,
                                     state + o, g.links + o, g.b + o, g.s + o, g.dinv + o, g.sx,
@@ -266,7 +272,7 @@ cdef class Kernel:
         g.sx = g.sy * (g.ny + 2)
         g.n = g.sx * (g.nx + 2)
         g.threads = threads if g.nx * g.ny * g.nz > SERIAL else 1
-        g.visits = visits
+        g.crew, g.visits = threads, visits
         g.unit = len(level.k) == 0
         for axis in range(len(level.k)):
             k = level.k[axis]
@@ -278,14 +284,16 @@ cdef class Kernel:
         bytes_ = level.part
         g.part = &bytes_[0, 0, 0]
         g.x, g.y, g.b, g.s = floats(level.x), floats(level.y), floats(level.b), floats(level.s)
-        g.dinv, g.fresh, g.val = floats(level.dinv), floats(level.fresh), floats(level.val)
-        g.extra, g.loose = level.extra, len(level.row)
-        g.row, g.ptr, g.idx = ints(level.row), ints(level.ptr), ints(level.idx)
+        g.dinv, g.extra = floats(level.dinv), level.extra
+        slices = Slices(level)
+        g.slices = len(slices.row) // LANES
+        g.row, g.ptr, g.idx = ints(slices.row), ints(slices.first), ints(slices.idx)
+        g.val, g.open, g.fresh = floats(slices.val), floats(slices.open), floats(slices.fresh)
         g.parents = len(level.parent)
         g.parent, g.first = ints(level.parent), ints(level.first)
-        g.member, g.edges = ints(level.member), ints(level.edges)
+        g.member, g.slot = ints(level.member), ints(slices.slot)
         g.outlets = 0
-        self.kept.append(level)
+        self.kept += [level, slices]
         self.depth += 1
 
     def set_outlets(self, list rows, list films):

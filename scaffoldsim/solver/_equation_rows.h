@@ -61,14 +61,7 @@ ROW void row_term_single(double *restrict out, const float *in, double factor, d
 
 INLINE double square(const double *t, int n)
 {
-    double sum[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-    ptrdiff_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        for (int j = 0; j < 8; j++)
-            sum[j] += t[i + j] * t[i + j];
-    for (; i < n; i++)
-        sum[i & 7] += t[i] * t[i];
-    return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
+    SUM(t[i] * t[i])
 }
 
 /* p = z + turn p */
@@ -129,21 +122,47 @@ ROW void row_add(double *restrict sum, const double *more, int n)
      + (kx[i] * (c[i - sx] - c[i]) + kx[i + sx] * (c[i + sx] - c[i])))
 #define OPEN ((kz[i] + kz[i + 1]) + (ky[i] + ky[i + sy]) + (kx[i] + kx[i + sx]))
 
-#define BALANCE(FLUX)                                                                              \
+/* Without an uptake (u NULL) there is nothing to divide by. */
+#define CURVED_SINK                                                                                \
     double w = 1.0 / (km + (c[i] > 0 ? c[i] : 0.0));                                               \
-    double r = FLUX + (gain[i] - (plain[i] + u[i] * w) * c[i]);                                    \
+    double sink = plain[i] + u[i] * w;
+#define LINEAR_SINK double sink = plain[i];
+
+#define BALANCE(FLUX, SINK)                                                                        \
+    SINK                                                                                           \
+    double r = FLUX + (gain[i] - sink * c[i]);                                                     \
     t[i] = free[i] == 1 ? r : 0.0;                                                                 \
     b[i] = (float)t[i];
 
+#define CHECK(FLUX)                                                                                \
+    if (u)                                                                                         \
+        for (ptrdiff_t i = 0; i < WHOLE(n); i++) {                                                 \
+            BALANCE(FLUX, CURVED_SINK)                                                             \
+        }                                                                                          \
+    else                                                                                           \
+        for (ptrdiff_t i = 0; i < WHOLE(n); i++) {                                                 \
+            BALANCE(FLUX, LINEAR_SINK)                                                             \
+        }                                                                                          \
+    return square(t, n);
+
+#define LINEARISE(SLOPE, OPEN)                                                                     \
+    float slope = (float)(SLOPE);                                                                  \
+    float open = OPEN + slope;                                                                     \
+    float inverse = 1.0f / (open > 0 ? open : 1.0f);                                               \
+    s[i] = free[i] == 1 ? slope : 0.0f;                                                            \
+    dinv[i] = (free[i] == 1) & (open > 0) ? inverse : 0.0f;
+
 #define REACT(FLUX, OPEN)                                                                          \
-    for (ptrdiff_t i = 0; i < WHOLE(n); i++) {                                                     \
-        BALANCE(FLUX)                                                                              \
-        float slope = (float)(plain[i] + u[i] * km * w * w);                                       \
-        float open = OPEN + slope;                                                                 \
-        float inverse = 1.0f / (open > 0 ? open : 1.0f);                                           \
-        s[i] = free[i] == 1 ? slope : 0.0f;                                                        \
-        dinv[i] = (free[i] == 1) & (open > 0) ? inverse : 0.0f;                                    \
-    }                                                                                              \
+    if (u)                                                                                         \
+        for (ptrdiff_t i = 0; i < WHOLE(n); i++) {                                                 \
+            BALANCE(FLUX, CURVED_SINK)                                                             \
+            LINEARISE(plain[i] + u[i] * km * w * w, OPEN)                                          \
+        }                                                                                          \
+    else                                                                                           \
+        for (ptrdiff_t i = 0; i < WHOLE(n); i++) {                                                 \
+            BALANCE(FLUX, LINEAR_SINK)                                                             \
+            LINEARISE(plain[i], OPEN)                                                              \
+        }                                                                                          \
     return square(t, n);
 
 ROW double row_react_unit(double *restrict t, float *restrict free, float *restrict full,
@@ -174,10 +193,7 @@ ROW double row_check_unit(double *restrict t, float *restrict free, float *restr
 {
     widen(free, state, n);
     count(full, links, n);
-    for (ptrdiff_t i = 0; i < WHOLE(n); i++) {
-        BALANCE(UNIT_FLUX)
-    }
-    return square(t, n);
+    CHECK(UNIT_FLUX)
 }
 
 ROW double row_check(double *restrict t, float *restrict free, const double *c, const double *u,
@@ -186,10 +202,7 @@ ROW double row_check(double *restrict t, float *restrict free, const double *c, 
                      ptrdiff_t sx, ptrdiff_t sy, int n)
 {
     widen(free, state, n);
-    for (ptrdiff_t i = 0; i < WHOLE(n); i++) {
-        BALANCE(FLUX)
-    }
-    return square(t, n);
+    CHECK(FLUX)
 }
 
 /* c += length x; most and top become the largest |x| and c met, low the least bits of a c, below zero

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12 && defined(__x86_64__) \
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12 && defined(__x86_64__)              \
     && defined(__GLIBC__)
 #define ROW                                                                                        \
     __attribute__((unused, target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4"))) static
@@ -67,16 +67,16 @@ INLINE void gate(float *restrict out, const row_byte *part, int n)
     BYTES(out, (float)(part[i] == 1))
 }
 
-/* Sum of a row of doubles, in eight lanes. */
-INLINE double total(const double *t, int n)
-{
-    double sum[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-    ptrdiff_t i = 0;
-    for (; i + 8 <= n; i += 8)
-        for (int j = 0; j < 8; j++)
-            sum[j] += t[i + j];
-    for (; i < n; i++)
-        sum[i & 7] += t[i];
+/* Returns the sum over a row of what VALUE is at i, in eight lanes. */
+#define SUM(VALUE)                                                                                 \
+    double sum[8] = {0, 0, 0, 0, 0, 0, 0, 0};                                                      \
+    ptrdiff_t whole = n & ~7;                                                                      \
+    for (ptrdiff_t from = 0; from < whole; from += 8)                                              \
+        for (ptrdiff_t j = 0; j < 8; j++) {                                                        \
+            ptrdiff_t i = from + j;                                                                \
+            sum[j] += VALUE;                                                                       \
+        }                                                                                          \
+    for (ptrdiff_t i = whole; i < n; i++)                                                          \
+        sum[i & 7] += VALUE;                                                                       \
     return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
-}
 #endif

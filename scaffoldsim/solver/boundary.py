@@ -29,7 +29,7 @@ class Boundary:
     exchange: tuple[float, ...]
 
     def conductances(
-        self, layers: list[NDArray[np.float64]], voxel: float, diffusivity: float
+        self, layers: list[NDArray[Any]], voxel: float, diffusivity: float
     ) -> list[NDArray[np.float64] | None]:
         """Half a voxel of pore in series with the exchange film, per face, in units of D h.
 
@@ -41,7 +41,7 @@ class Boundary:
             if exchange == 0 or diffusivity == 0:
                 out.append(None)
                 continue
-            half = 2.0 * layers[face]
+            half = 2.0 * layers[face].astype(np.float64)
             film = exchange * voxel / diffusivity
             k = half if np.isinf(exchange) else half / (1.0 + half / film)
             out.append(np.ascontiguousarray(k))

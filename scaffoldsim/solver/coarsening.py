@@ -229,6 +229,5 @@ def _link_off_grid(level: Level, a: Int, b: Int, value: Array) -> None:
     row = np.union1d(start, extras)
     counts = np.bincount(np.searchsorted(row, start), minlength=len(row))
     level.row = row.astype(np.int32)
-    level.fresh = np.zeros(len(row), np.float32)
     level.ptr = np.append(0, np.cumsum(counts)).astype(np.int32)
     level.idx, level.val = end.astype(np.int32), val.astype(np.float32)

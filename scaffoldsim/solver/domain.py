@@ -101,10 +101,8 @@ class Domain:
         self.version += 1
         self.inputs = Inputs(self._grid.mask[self._grid.core])
         #: relative diffusivity of the outer layers, in the order x-, x+, y-, y+, z-, z+
-        self.layers: list[NDArray[np.float64]] = [
-            np.take(relative, -1 if side else 0, axis).astype(np.float64)
-            for axis in range(3)
-            for side in range(2)
+        self.layers: list[NDArray[Any]] = [
+            np.take(relative, -1 if side else 0, axis) for axis in range(3) for side in range(2)
         ]
 
     def root_mean_squares(

@@ -103,7 +103,6 @@ class Level:
         self.site = site
         self.row, self.idx = np.empty(0, np.int32), np.empty(0, np.int32)
         self.ptr, self.val = np.zeros(1, np.int32), np.empty(0, np.float32)
-        self.fresh = np.empty(0, np.float32)
         if len(self.x) != self.n + self.extra:
             self.x, self.b, self.s, self.dinv = (
                 aligned(self.n + self.extra, np.float32) for _ in range(4)

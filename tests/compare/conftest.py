@@ -14,6 +14,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="session")
+def healing(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run in which the scaffold dissolves and bone grows."""
+    return write_run(tmp_path_factory.mktemp("compare") / "healing", n=12, cells=400, tissue=True)
+
+
+@pytest.fixture(scope="session")
 def arms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Run]]:
     """Three arms of four donors: b makes a fifth less bone than a, c the same within 2 %."""
     root: Path = tmp_path_factory.mktemp("arms")

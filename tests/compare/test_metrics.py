@@ -58,3 +58,21 @@ def test_values_are_shown_with_their_digits() -> None:
     assert outcomes["cells"].text(12345.0) == "12\N{NARROW NO-BREAK SPACE}345"
     assert outcomes["viability"].text(0.98765) == "98.8"
     assert outcomes["viability"].text(math.nan) == "–"
+
+
+def test_outcomes_of_bone_are_columns_of_the_same_name() -> None:
+    made = table(time_h=[0.0, 6.0], bone_in_pore=[0.1, 0.2], tb_th_um=[40.0, math.nan])
+    assert metrics.series(made, "bone_in_pore").tolist() == [0.1, 0.2]
+    assert np.isnan(metrics.series(made, "tb_th_um")[1])
+    assert np.isnan(metrics.series(made, "t_score")).all()
+
+
+def test_outcomes_that_need_a_frame_are_those_that_the_model_measures_with_one() -> None:
+    from scaffoldsim.model.indicators import COLUMNS, STRUCTURE
+
+    assert {name for name in metrics.courses() if metrics.outcome(name).framed} == set(STRUCTURE)
+    assert metrics.outcome("bv_tv / tb_th_um").framed
+    assert not metrics.outcome("bv_tv / cells").framed
+    counts = "adipocytes born bmsc cells chondrocytes dead endothelial osteoblasts osteocytes"
+    derived = {*counts.split(), "preosteoblasts", "senescent", "osteogenic_cells"}
+    assert set(metrics.courses()) - derived <= set(COLUMNS)

@@ -119,6 +119,10 @@ BAD = {
         ("at: [6 h, 12 h]", "at: [6 h, 11 h]"),
         [r":17:\d+: expect\.0\.at\.1: there are no metrics at 11 h: arm none writes .* every 6 h"],
     ),
+    "a time without a frame": (
+        ("outcome: osteogenic_share, at: [6 h", "outcome: tb_th_um / bv_tv, at: [6 h"),
+        [r":17:\d+: expect\.0\.at\.0: .* no frames, which tb_th_um / bv_tv needs, at 6 h: .* 12 h"],
+    ),
     "a time after the end": (
         ("\nat: 12 h", "\nat: 2 d"), [r"\.yaml:14:1: at\S*: .*no metrics at 2 d.*0\.5 d"],
     ),

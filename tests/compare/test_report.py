@@ -6,10 +6,11 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from scaffoldsim.compare import curves, page
+from scaffoldsim.compare import curves, page, tissue
 from scaffoldsim.compare.curves import Line
 from scaffoldsim.compare.report import _profiles, write_report
 from scaffoldsim.run.record import Run
@@ -72,6 +73,41 @@ def test_report_says_what_the_run_came_to(run: Run, copy: Path) -> None:
     ):  # fmt: skip
         assert words in read.text, words
     assert [w[:22] for w in read.wanted if not w.startswith("#")] == ["data:image/webp;base64"]
+
+
+BONE = (
+    "Bone in the pores", "Bone laid and resorbed", "Bone mineral density", "Scaffold left",
+    "Stiffness", "Collapse index", "Five criteria", "Risks to be known", "New bone",
+)  # fmt: skip
+
+
+def test_report_tells_bone_scaffold_and_load(healing: Run, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(healing.path, tmp_path / "copy"))
+    text = Page(write_report(copy)).text
+    filled = 100 * healing.metrics["bone_in_pore"].iloc[-1]
+    for words in (
+        *BONE, "C2 gives way to bone 0.42", "Cells near their last division 1.3 %",
+        "another human yes", "another species no", f"{filled:.1f} %", "72 % of the scaffold left",
+    ):  # fmt: skip
+        assert words in text, words
+    assert "jaw" not in text  # no such column
+
+
+def test_report_without_those_columns_says_nothing_of_them(copy: Path) -> None:
+    text = Page(write_report(copy)).text
+    for words in BONE:
+        assert words not in text, words
+
+
+def test_charts_span_rows_that_lack_a_column() -> None:
+    days = np.arange(5.0)
+    mass = np.array([1, np.nan, 0.8, 0.7, np.nan])
+    table = pd.DataFrame({"scaffold_mass": mass, "collapse_index": 0.0, "bv_tv": np.nan})
+    drawn = tissue.figures(table, days)
+    assert [title for title, _, _ in drawn] == ["Scaffold left"]  # no load, no bone: no chart
+    assert tissue.last(table, "scaffold_mass") == 0.7
+    assert np.isnan(tissue.last(table, "stiffness_MPa"))
+    assert tissue.criteria(table) == tissue.risks(table) == []
 
 
 def test_report_fetches_nothing_and_escapes_what_it_was_given(copy: Path) -> None:

@@ -9,3 +9,9 @@ from tests.run.synthetic import write_run
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return write_run(tmp_path_factory.mktemp("render") / "run", n=20, cells=600)
+
+
+@pytest.fixture(scope="session")
+def healing(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run in which the scaffold dissolves and bone grows."""
+    return write_run(tmp_path_factory.mktemp("render") / "healing", n=20, cells=600, tissue=True)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import ndimage
 
 from scaffoldsim.render import layers
 
@@ -20,15 +19,15 @@ def half_space(n: int = 20) -> np.ndarray:
 
 
 def test_surface_is_capped_by_the_box() -> None:
-    surface = layers.scaffold_surface(half_space(), H, cut(share=0))
+    surface = layers.closed_surface(-half_space(), H, cut(share=0))
     np.testing.assert_allclose(surface.bounds, (0, 73, 0, 200, 0, 200), atol=1e-3)
     # The zero contour of a minimum bevels edges by less than half a voxel.
     assert surface.volume == pytest.approx(73 * 200 * 200, rel=5e-3)
 
 
 def test_cut_takes_its_corner_out_of_the_surface() -> None:
-    solid = np.full((20, 20, 20), -50.0, np.float32)
-    surface = layers.scaffold_surface(solid, H, cut())
+    solid = np.full((20, 20, 20), 50.0, np.float32)
+    surface = layers.closed_surface(solid, H, cut())
     assert surface.volume == pytest.approx(200**3 * 7 / 8, rel=5e-3)
     inside = cut().inside(np.asarray(surface.points))
     assert inside.max() < 1e-3
@@ -81,15 +80,14 @@ def test_outline_follows_the_cut() -> None:
     assert inside.max() <= 1e-6
 
 
-def test_stairs_of_a_scan_go_but_every_voxel_keeps_its_side() -> None:
-    ijk = np.indices((24, 24, 24)) - 11.5
-    mask = np.sqrt((ijk**2).sum(axis=0)) < 8
-    mask[12, :, 12] = True  # a strut one voxel thick
-    distance = ndimage.distance_transform_edt(mask) - ndimage.distance_transform_edt(~mask)
-    solid = (distance - np.sign(distance) / 2).astype("f4") * H
-    smooth = layers._without_stairs(solid, H)
-    np.testing.assert_array_equal(smooth > 0, mask)
-    assert np.abs(smooth - solid).max() > 0.2 * H
-    # An analytic distance is left alone.
-    exact = ((8 - np.sqrt((ijk**2).sum(axis=0))) * H).astype("f4") + 0.01 * ijk[0].astype("f4")
-    assert layers._without_stairs(exact, H) is exact
+def test_a_surface_is_cut_into_its_parts_without_gap() -> None:
+    solid = np.full((20, 20, 20), 50.0, np.float32)
+    surface = layers.closed_surface(solid, H, cut(share=0))
+    x = (np.arange(20, dtype=np.float32) + 0.5 - 7.3)[:, None, None] / 10
+    lead = np.broadcast_to(x, solid.shape)
+    pieces = layers.split(surface, {"scaffold": -lead, "bone": lead}, H)
+    assert pieces["scaffold"].bounds[1] == pytest.approx(73, abs=1e-3)
+    assert pieces["bone"].bounds[0] == pytest.approx(73, abs=1e-3)
+    areas = [piece.area for piece in pieces.values()]
+    assert sum(areas) == pytest.approx(surface.area, rel=1e-6)
+    assert layers.split(surface, {}, H) == {"scaffold": surface}

@@ -27,7 +27,9 @@ def test_cutaway_is_complete() -> None:
         ("supersampling: 2", "", "'supersampling' is missing"),
         ("diameter: 18 um", "diameter: 18 kg", "cells.diameter: '18 kg'"),
         ("schema: 1", "schema: 2", "schema"),
-        ("scaffold: kept", "scaffold: keep", "cut, kept"),
+        ("scaffold: bare", "scaffold: keep", "cut, kept, bare"),
+        ('bone: {color: "#CB8F7C"', "bone: {color: pink", "bone.color"),
+        ("label: New bone}", "name: New bone}", "bone: unknown key 'name'"),
     ],
 )
 def test_bad_scene_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -44,6 +46,10 @@ def test_a_scene_of_the_user_is_found(tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(text.replace("share: 0.5", "share: 0"), encoding="utf-8")
     assert Scene.load(file).cut_share == 0
-    assert not Scene.load(file).cut_scaffold
-    file.write_text(text.replace("scaffold: kept", "scaffold: cut"), encoding="utf-8")
-    assert Scene.load(file).cut_scaffold
+    for word, cuts in (("bare", (False, True)), ("cut", (True, True)), ("kept", (False, False))):
+        file.write_text(text.replace("scaffold: bare", f"scaffold: {word}"), encoding="utf-8")
+        assert (Scene.load(file).cut_scaffold, Scene.load(file).cut_bone) == cuts
+    # A scene written before there was bone has no paint for it, and draws none.
+    old = [line for line in text.splitlines() if "bone" not in line.split(":")[0]]
+    file.write_text("\n".join(old), encoding="utf-8")
+    assert Scene.load(file).bone is Scene.load(file).host_bone is None

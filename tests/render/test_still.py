@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -108,6 +109,38 @@ def test_cells_stay_in_their_voxels_and_pictures_repeat() -> None:
     np.testing.assert_array_equal(first, still._centres(voxels, (10, 10, 10), 2e-5, 0.18))
 
 
+@pytest.mark.parametrize("window", [True, False])
+def test_bone_is_seen_and_named(
+    healing: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, window: bool
+) -> None:
+    if not window:
+        monkeypatch.setattr(gl, "window_class", lambda: None)
+    look = Scene.load()
+    last = pixels(render_still(healing, tmp_path / "a.png", size=(640, 480)).path)
+    body = last[60:, 30:480]
+    assert near(body, look.bone.color, 12) > 0.02
+    assert near(body, look.host_bone.color, 12) > 0.005
+    if not window:
+        first = pixels(render_still(healing, tmp_path / "b.png", at="0 d", size=(640, 480)).path)
+        assert near(first[60:, 30:480], look.bone.color, 12) < 0.001
+        shown = near(first[60:, 30:480], look.scaffold.color, 20)
+        assert shown > near(body, look.scaffold.color, 20) > 0
+
+
+def test_a_frame_holds_the_parts_of_its_day(healing: Run) -> None:
+    look = Scene.load()
+    frame = still.run_frame(healing, 2, look)
+    assert list(frame.parts) == ["scaffold", "bone", "host_bone"]
+    mineral, osteoid = healing.matrix("mineral", 2), healing.matrix("osteoid", 2)
+    np.testing.assert_array_equal(frame.parts["bone"], osteoid + mineral)
+    pore = 1 - healing.matrix("scaffold", 2).mean(dtype=np.float64)
+    assert f"porosity {100 * pore:.0f} %" in frame.subtitle
+    assert f"new bone in {100 * frame.parts['bone'].mean() / pore:.1f} % of the" in frame.subtitle
+    bare = still.run_frame(healing, 2, replace(look, bone=None, host_bone=None))
+    assert list(bare.parts) == ["scaffold"]
+    assert "bone" not in bare.subtitle
+
+
 def test_frame_says_what_is_seen(run: Run) -> None:
     frame = still.run_frame(run, 1, Scene.load())
     assert frame.title.endswith(", day 14")
@@ -145,11 +178,14 @@ def test_nothing_heavy_is_imported_with_the_package() -> None:
 
 
 @pytest.mark.parametrize("kinds", [3, 6, 8])
-def test_the_legend_ends_above_the_colour_bar(kinds):
+@pytest.mark.parametrize("parts", [(), ("scaffold", "bone", "host_bone")])
+def test_the_legend_ends_above_the_colour_bar(kinds, parts):
     """With eight kinds of cells it once ran into the bar."""
     names = ("bmsc", "preosteoblast", "osteoblast", "osteocyte", "adipocyte", "chondrocyte",
              "endothelial", "senescent")[:kinds]  # fmt: skip
-    frame = SimpleNamespace(counts=lambda: [(name, 1) for name in names], types=range(kinds))
+    frame = SimpleNamespace(
+        counts=lambda: [(name, 1) for name in names], types=range(kinds), parts=parts
+    )
     with matplotlib.rc_context(still.FONT):
         figure = still._figure((1600, 1200))
         panel = figure.add_axes((0.78, 0.40, 0.22, 0.46))

@@ -27,6 +27,14 @@ TYPES = [
     "bmsc", "preosteoblast", "osteoblast", "osteocyte",
     "adipocyte", "chondrocyte", "endothelial", "senescent",
 ]  # fmt: skip
+TISSUE_COLUMNS = [
+    "bone_in_pore", "mv_tv", "host_bone_fraction", "scaffold_mass", "molecular_weight",
+    "stiffness_MPa", "stiffness_reuss_MPa", "stiffness_voigt_MPa", "collapse_index",
+    "bone_laid_mm3", "bone_resorbed_mm3", "host_bone_resorbed_mm3", "bmd_g_per_cm3",
+    "score_c1", "score_c2", "score_c3", "score_c4", "score_c5",
+    "risk_near_pd_max", "risk_mitogenic_gene", "risk_allogeneic", "risk_xenogeneic",
+]  # fmt: skip
+MATRIX = ("scaffold", "osteoid", "mineral", "host_bone")
 CONFIG = """\
 schema: 1
 title: BMSC in a synthetic gyroid net
@@ -61,6 +69,43 @@ def gyroid(n: int, voxel: float, porosity: float = 0.92, periods: int = 2) -> np
     return ((level - phi) / np.maximum(slope, 0.4) * n * voxel / (2 * np.pi * periods)).astype("f4")
 
 
+def tissue_of(distance: np.ndarray, voxel: float, day: float) -> dict[str, np.ndarray]:
+    """What voxels hold on a day: a scaffold that dissolves, bone that spreads on it, a host."""
+    n = len(distance)
+    shares = dict.fromkeys(MATRIX, np.zeros_like(distance))
+    scaffold = np.clip(0.5 - (distance + 0.1e-6 * day) / voxel, 0, 1)
+    x = np.linspace(0, 2 * np.pi, n)
+    patches = np.cos(x)[:, None, None] + np.sin(2 * x)[None, :, None] + np.cos(x + 1)[None, None, :]
+    thickness = 1.6e-6 * day * (0.4 + 0.35 * patches)
+    new = np.clip(0.5 + (thickness - distance) / voxel, 0, 1 - scaffold) * (thickness > 0)
+    # Osteoid is what was laid in the last days, the seam.
+    ripe = np.minimum(np.clip(0.5 + (thickness - 1e-5 - distance) / voxel, 0, 1), new)
+    height = (np.arange(n) + 0.5) * voxel
+    plate = np.clip(0.5 + (0.12 * n * voxel - height) / voxel, 0, 1)
+    host = np.minimum(plate[None, None, :], 1 - scaffold - new)
+    shares |= {"scaffold": scaffold, "osteoid": new - ripe, "mineral": ripe, "host_bone": host}
+    return {name: np.maximum(share, 0).astype("f4") for name, share in shares.items()}
+
+
+def _tissue_row(shares: dict[str, np.ndarray], day: float, voxel: float) -> dict[str, float]:
+    """Columns of metrics.csv that go with `tissue_of`."""
+    mean = {name: float(share.mean(dtype=np.float64)) for name, share in shares.items()}
+    new, box = mean["osteoid"] + mean["mineral"], shares["scaffold"].size * (voxel * 1e3) ** 3
+    stiffness = 100 * np.exp(-day / 20) + 4000 * mean["mineral"]
+    return {
+        "bv_tv": new, "mv_tv": mean["mineral"], "bone_in_pore": new / (1 - mean["scaffold"]),
+        "host_bone_fraction": mean["host_bone"], "scaffold_mass": 1 - 0.01 * day,
+        "molecular_weight": np.exp(-day / 30), "scaffold_fraction": mean["scaffold"],
+        "stiffness_MPa": stiffness, "stiffness_reuss_MPa": 0.6 * stiffness,
+        "stiffness_voigt_MPa": 1.5 * stiffness, "collapse_index": 40 / stiffness,
+        "bone_laid_mm3": 1.2 * new * box, "bone_resorbed_mm3": 0.2 * new * box,
+        "host_bone_resorbed_mm3": 0.002 * day, "bmd_g_per_cm3": 0.2 + 1.15 * mean["mineral"],
+        "score_c1": 0.9, "score_c2": 0.42, "score_c3": 0.8, "score_c4": 1.0, "score_c5": 0.65,
+        "risk_near_pd_max": 0.013, "risk_mitogenic_gene": 0, "risk_allogeneic": 1,
+        "risk_xenogeneic": 0,
+    }  # fmt: skip
+
+
 def write_run(
     folder: Path,
     *,
@@ -73,8 +118,12 @@ def write_run(
     material: str = "bcp",
     status: str = "finished",
     morphometry: bool = True,
+    tissue: bool = False,
 ) -> Run:
-    """Write a whole run folder; `growth` and `bone` set what its cells do."""
+    """Write a whole run folder; `growth` and `bone` set what its cells do.
+
+    With `tissue`, its scaffold dissolves, bone grows on it, and metrics.csv has the columns.
+    """
     rng = np.random.default_rng(seed)
     voxel, shape = 2e-5, (n, n, n)
     folder.mkdir(parents=True)
@@ -91,12 +140,14 @@ def write_run(
     state = StateWriter.create(
         folder / "state.zarr", grid_shape=shape, voxel=voxel, field_names=["oxygen"],
         field_units=["mM"], type_names=TYPES, distance=distance, fraction=solid.astype("f4"),
+        matrix_names=MATRIX if tissue else (),
     )  # fmt: skip
     depth = np.minimum(np.arange(n) + 0.5, n - np.arange(n) - 0.5) / (n / 2)
     weight = np.where(solid, 0.0, np.exp(-distance / 2.5e-5) + 0.003) * (0.15 + (1 - depth))
     order = np.argsort(-np.log(rng.random(n**3)) / np.maximum(weight.ravel(), 1e-30))
     order = order[: np.count_nonzero(~solid)]
-    table = MetricsWriter(folder / "metrics.csv", COLUMNS)
+    header = [*COLUMNS, *TISSUE_COLUMNS] if tissue else COLUMNS
+    table = MetricsWriter(folder / "metrics.csv", header)
     for hour in np.arange(0, days[-1] * 24 + 1, 24.0):
         day = hour / 24
         share = 1 / (1 + np.exp(-(day - 12) / 3))
@@ -104,6 +155,7 @@ def write_run(
         low = 0.19 - 0.14 * share * count / cells
         oxygen = low + (0.2 - low) * (1 - depth) ** 2
         split = _split(count, bone * share)
+        shares = tissue_of(distance, voxel, float(day)) if tissue else {}
         table.append(
             {
                 "time_h": float(hour), "cells_total": count, "cells_dead": int(count * share / 50),
@@ -111,6 +163,7 @@ def write_run(
                 "oxygen_p05_mM": float(np.quantile(oxygen, 0.05)), "bv_tv": None,
                 "scaffold_fraction": float(solid.mean()), "viability": 1 - 0.02 * share,
                 **{f"cells_{name}": int(k) for name, k in split.items()},
+                **(_tissue_row(shares, day, voxel) if tissue else {}),
             }
         )  # fmt: skip
         if day in days:
@@ -121,7 +174,7 @@ def write_run(
                 "id": np.arange(count), "voxel": voxels,
                 "type": rng.permutation(kinds).astype("i1"),
             }  # fmt: skip
-            state.write_frame(float(hour), {"oxygen": field}, columns)
+            state.write_frame(float(hour), {"oxygen": field}, columns, shares)
     table.close()
     if morphometry:
         write_atomic(folder / "morphometry.json", json.dumps(_morphometry(solid)))

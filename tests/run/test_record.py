@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from scaffoldsim.run import writers
 from scaffoldsim.run.record import Run
-from tests.run.synthetic import write_run
+from tests.run.synthetic import tissue_of, write_run
 
 
 @pytest.fixture
@@ -44,6 +45,37 @@ def test_frames_are_x_y_z_and_cells_stand_in_the_pore(run: Run) -> None:
     assert (run.distance.ravel()[cells["voxel"]] >= 0).all()
     ijk = np.floor(run.positions() / run.voxel).astype(int)
     np.testing.assert_array_equal(np.ravel_multi_index(tuple(ijk.T), run.shape), cells["voxel"])
+
+
+def test_what_a_voxel_holds_comes_back_frame_by_frame(healing: Run) -> None:
+    assert healing.matrix_names == ["scaffold", "osteoid", "mineral", "host_bone"]
+    for frame, day in enumerate((0, 14, 28)):
+        expected = tissue_of(healing.distance, healing.voxel, day)
+        for name, share in expected.items():
+            np.testing.assert_array_equal(healing.matrix(name, frame), share)
+    assert healing.matrix("mineral").sum() > healing.matrix("mineral", 1).sum() > 0
+    with pytest.raises(ValueError, match="no share of a voxel 'cement'"):
+        healing.matrix("cement")
+
+
+def test_a_run_without_bone_stores_no_matrix(run: Run, copy: Path) -> None:
+    assert run.matrix_names == []
+    assert not (run.path / "state.zarr" / "matrix").exists()
+    # A run of a version that knew of no matrix is read, and gone on with.
+    root = copy / "state.zarr" / "zarr.json"
+    document = json.loads(root.read_text())
+    del document["attributes"]["matrix_names"]
+    root.write_text(json.dumps(document))
+    assert Run(copy).matrix_names == []
+    assert writers.StateWriter.reopen(copy / "state.zarr", frames=2).frames == 2
+
+
+def test_a_truncated_matrix_is_an_error_not_zeros(healing: Run, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(healing.path, tmp_path / "copy"))
+    shutil.rmtree(copy / "state.zarr" / "matrix" / "0" / "c" / "1" / "2")
+    with pytest.raises(ValueError, match="share of a voxel 'mineral' of frame 1 is missing"):
+        Run(copy).matrix("mineral", 1)
+    assert Run(copy).matrix("mineral", 2).any()
 
 
 def test_a_moment_finds_its_frame(run: Run) -> None:

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import mesa
 import numpy as np
 import pytest
+import zarr
 
 import scaffoldsim as ss
 from scaffoldsim.config import ConfigError
@@ -77,6 +79,27 @@ def test_a_run_folder_holds_what_the_contract_names(reference: Path) -> None:
     assert list(run.metrics.time_h) == [0, 6, 12, 18, 24, 30, 36]
     assert run.frames == [0, 12, 24, 36]
     assert len(list((reference / "checkpoint").glob("*.npz"))) == 2
+
+
+def test_what_a_voxel_holds_is_written_where_it_is_modelled(tmp_path: Path) -> None:
+    """Frames hold the scaffold of the day, all osteoid, mineral and host bone, as they are."""
+    from scaffoldsim.model.model import Model
+
+    model = Model(Simulation.from_config(SMALL).config)
+    model.tissue = None
+    assert simulation_module._matrix(model) == {}
+    shape = model.grid.shape
+    shares = np.random.default_rng(1).random((6, *shape)).astype("f4")
+    matrix = SimpleNamespace(osteoid=shares[:3], mineral=shares[3], host=shares[4])
+    degradation = SimpleNamespace(fraction=shares[5])
+    model.tissue = SimpleNamespace(matrix=matrix, degradation=degradation)
+    simulation = Simulation.from_config(SMALL)
+    metrics, state = simulation._begin(tmp_path, model)
+    metrics.close()
+    simulation_module._write_frame(state, model)
+    stored = zarr.open_array(str(tmp_path / "state.zarr" / "matrix" / "0"), mode="r")[0]
+    for channel, expected in enumerate((shares[5], shares[:3].sum(0), shares[3], shares[4])):
+        np.testing.assert_array_equal(stored[channel].T, expected)
 
 
 def test_metrics_say_what_is_modelled_and_leave_the_rest_empty(reference: Path) -> None:

@@ -31,15 +31,16 @@ def create(path: Path, shape: tuple[int, int, int] = SHAPE) -> StateWriter:
     return StateWriter.create(
         path, grid_shape=shape, voxel=2e-5, field_names=["oxygen", "vegf"],
         field_units=["mM", "kg/m3"], type_names=["bmsc"], distance=grid, fraction=grid < 0,
+        matrix_names=["scaffold", "osteoid"],
     )  # fmt: skip
 
 
-def frame(k: int, shape: tuple[int, int, int] = SHAPE) -> tuple[dict, dict]:
+def frame(k: int, shape: tuple[int, int, int] = SHAPE) -> tuple[dict, dict, dict]:
     rng = np.random.default_rng(k)
     fields = {name: rng.random(shape).astype("f4") for name in ("oxygen", "vegf")}
     fields["oxygen"][0] = np.nan
     cells = {"id": np.arange(3 * k), "age": rng.random(3 * k).astype("f4")}
-    return fields, cells
+    return fields, cells, {name: rng.random(shape).astype("f4") for name in ("scaffold", "osteoid")}
 
 
 # ---------------------------------------------------------------------------------------- files
@@ -178,7 +179,9 @@ def test_equal_data_gives_equal_bytes_and_resume_the_same(tmp_path: Path) -> Non
     assert digest(tmp_path / "a") == digest(tmp_path / "b")
     # A later frame half-written by a killed process goes, and the rest is written again.
     (tmp_path / "b" / "cells" / "3" / "id").mkdir(parents=True)
-    for left in ("cells/3/id/zarr.0f.partial", "fields/0/zarr.0f.partial", ".zarr.json.7.partial"):
+    (tmp_path / "b" / "matrix" / "0" / "c" / "3").mkdir()
+    (tmp_path / "b" / "matrix" / "0" / "c" / "3" / "shard").write_bytes(b"x")
+    for left in ("cells/3/id/zarr.0f.partial", "matrix/0/zarr.0f.partial", ".zarr.json.7.partial"):
         (tmp_path / "b" / left).write_bytes(b"x")
     again = StateWriter.reopen(tmp_path / "b", frames=1)
     assert again.frames == 1
@@ -212,8 +215,8 @@ def test_a_frame_counts_only_when_all_of_it_is_there(
 
 def test_layout_is_ome_ngff(tmp_path: Path) -> None:
     writer = create(tmp_path / "s")
-    fields, cells = frame(1)
-    writer.write_frame(6.0, fields, cells)
+    fields, cells, matrix = frame(1)
+    writer.write_frame(6.0, fields, cells, matrix)
     root = zarr.open_group(str(tmp_path / "s"), mode="r")
     array = root["fields/0"]
     assert array.shape == (1, 2, *SHAPE[::-1])
@@ -228,6 +231,10 @@ def test_layout_is_ome_ngff(tmp_path: Path) -> None:
     assert scale == [1.0, 1.0, 20.0, 20.0, 20.0]
     assert [c["label"] for c in ome["omero"]["channels"]] == ["oxygen", "vegf"]
     assert root["scaffold/distance"].shape == SHAPE[::-1]
+    assert root["matrix/0"].metadata.dimension_names == ("t", "c", "z", "y", "x")
+    np.testing.assert_array_equal(root["matrix/0"][0, 1], matrix["osteoid"].T)
+    channels = root["matrix"].attrs["ome"]["omero"]["channels"]
+    assert [c["label"] for c in channels] == ["scaffold", "osteoid"]
     np.testing.assert_array_equal(root["cells/0/id"][:], cells["id"])
     assert root["cells/0/id"].dtype == np.int64
     assert root.attrs["frames_committed"] == 1
@@ -236,8 +243,8 @@ def test_layout_is_ome_ngff(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("n", "chunk"), [(1, 1), (64, 64), (80, 40), (100, 50), (131, 44)])
 def test_chunks_divide_the_axis(n: int, chunk: int, tmp_path: Path) -> None:
     writer = create(tmp_path / "s", shape=(n, 2, 3))
-    fields, cells = frame(1, (n, 2, 3))
-    writer.write_frame(0.0, fields, cells)
+    fields, cells, matrix = frame(1, (n, 2, 3))
+    writer.write_frame(0.0, fields, cells, matrix)
     array = zarr.open_array(str(tmp_path / "s" / "fields" / "0"), mode="r")
     assert array.chunks[-1] == chunk
     np.testing.assert_array_equal(array[0, 0], fields["oxygen"].T)
@@ -247,16 +254,18 @@ def test_chunks_divide_the_axis(n: int, chunk: int, tmp_path: Path) -> None:
 
 def test_bad_frames_are_refused_and_nothing_is_counted(tmp_path: Path) -> None:
     writer = create(tmp_path / "s")
-    fields, cells = frame(2)
-    writer.write_frame(1.0, fields, cells)
-    for time_h, f, c, message in (
-        (1.0, fields, cells, "later than the last"),
-        (2.0, {"oxygen": fields["oxygen"]}, cells, "needs the fields"),
-        (2.0, fields | {"vegf": np.zeros((2, 2, 2))}, cells, "shape"),
-        (2.0, fields, cells | {"id": np.arange(4)}, "one length"),
+    fields, cells, matrix = frame(2)
+    writer.write_frame(1.0, fields, cells, matrix)
+    for time_h, f, c, m, message in (
+        (1.0, fields, cells, matrix, "later than the last"),
+        (2.0, {"oxygen": fields["oxygen"]}, cells, matrix, "needs the fields"),
+        (2.0, fields | {"vegf": np.zeros((2, 2, 2))}, cells, matrix, "fields 'vegf': shape"),
+        (2.0, fields, cells | {"id": np.arange(4)}, matrix, "one length"),
+        (2.0, fields, cells, None, r"needs the matrix \['scaffold', 'osteoid'\]; given: \[\]"),
+        (2.0, fields, cells, matrix | {"osteoid": np.zeros(3)}, "matrix 'osteoid': shape"),
     ):
         with pytest.raises(ValueError, match=message):
-            writer.write_frame(time_h, f, c)
+            writer.write_frame(time_h, f, c, m)
     assert writers.read_state_attributes(tmp_path / "s")["frame_times_h"] == [1.0]
     with pytest.raises(ValueError, match="holds 1 frames"):
         StateWriter.reopen(tmp_path / "s", frames=2)
@@ -270,6 +279,7 @@ def test_bad_grids_are_refused(tmp_path: Path) -> None:
         ({"distance": np.zeros((2, 2, 3))}, "distance has shape"),
         ({"field_units": []}, "0 field units"),
         ({"field_names": ["a", "a"], "field_units": ["", ""]}, "must differ"),
+        ({"matrix_names": ["osteoid", "osteoid"]}, "must differ"),
         ({"grid_shape": (2, 2)}, "three positive"),
     ):
         given_ = dict(
@@ -316,8 +326,9 @@ def test_kill_at_any_moment_leaves_whole_frames(tmp_path: Path, delay: float) ->
     StateWriter.reopen(tmp_path / "s", frames=committed)
     root_group = zarr.open_group(str(tmp_path / "s"), mode="r")
     for k in range(committed):
-        fields, cells = frame(k, (24, 24, 24))
+        fields, cells, matrix = frame(k, (24, 24, 24))
         np.testing.assert_array_equal(root_group["fields/0"][k, 0], fields["oxygen"].T)
+        np.testing.assert_array_equal(root_group["matrix/0"][k, 1], matrix["osteoid"].T)
         np.testing.assert_array_equal(root_group[f"cells/{k}/id"][:], cells["id"])
     with MetricsWriter(tmp_path / "m.csv", ["time_h"], rows=committed) as table:
         assert table.rows == committed

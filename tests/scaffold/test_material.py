@@ -39,8 +39,8 @@ WEEK = 7 * 86400.0
 SCORES = ("adhesion", "osteoconductivity", "immunogenicity")
 
 SHARE = {"value": 0.5, "range": [0, 1], "mark": "assumed", "source": "for this test"}
+ACID = {"value": "15 mM", "range": ["5 mM", "60 mM"], "mark": "assumed", "source": "this test"}
 DAYS = {"value": "30 d", "range": ["10 d", "90 d"], "mark": "assumed", "source": "for this test"}
-STRONTIUM = {"value": "1 mM", "range": ["0 mM", "2 mM"], "mark": "assumed", "source": "a test"}
 
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "materials.md"
@@ -61,11 +61,11 @@ def row_of_material(name):
     own = shown(m.bmp2_equivalent)
     own += f", {shown(m.bmp2_release_time)}" if m.bmp2_release_time else ""
     loaded = f"{shown(m.carrier.burst)}, {shown(m.carrier.half_life)}" if m.carrier else ""
-    free = {
-        "acid": f" {shown(m.acid_share)}" if m.acid_share else "",
-        "strontium": f" {shown(m.strontium)}" if m.strontium else "",
-    }
-    products = [product + free.get(product, "") for product in m.releases]
+    products = [
+        f"{name} {shown(product.content)}"
+        + (f" ({shown(product.free)} of it free)" if product.free is not None else "")
+        for name, product in m.products.items()
+    ]
     products += [f"pH +{shown(m.ph_shift)}"] if m.ph_shift else []
     cells = (
         f"`{name}`: {m.title}",
@@ -134,7 +134,7 @@ def test_values_are_si():
     assert bcp.degradation.half_mass == pytest.approx(364 * 86400)
     assert bcp.bmp2_equivalent == pytest.approx(5e-6)
     assert bcp.carrier.half_life == pytest.approx(14 * 86400)
-    assert read_entry("materials", "scpp").strontium == pytest.approx(0.3)
+    assert read_entry("materials", "scpp").products["strontium"].content == pytest.approx(0.4)
     assert read_entry("materials", "alginate").youngs_modulus == pytest.approx(1e4)
     plga = read_entry("materials", "plga")
     assert plga.degradation.molecular_weight_half_life == pytest.approx(28 * 86400)
@@ -167,15 +167,18 @@ def test_cells_settle_on_native_matrix_best_and_in_alginate_least():
 def test_strontium_sets_scpp_apart_from_its_control():
     scpp, cpp = (read_entry("materials", name) for name in ("scpp", "cpp"))
     assert scpp.osteoconductivity > cpp.osteoconductivity == 1
-    assert scpp.strontium > 0
-    assert cpp.strontium is None
+    cations = {name: product.content for name, product in scpp.products.items()}
+    assert cations["calcium"] / cations["strontium"] == pytest.approx(92 / 8, rel=0.01)
+    assert sum(cations.values()) == pytest.approx(1000 / 201.82, rel=0.005)
+    assert "strontium" not in cpp.products
+    assert cpp.products["calcium"].content == pytest.approx(1000 / 198.02, rel=0.005)
     for key in ("youngs_modulus", "published_porosity", "published_pore_size", "degradation"):
         assert getattr(scpp, key) == getattr(cpp, key)
 
 
 def test_mineral_takes_up_acid():
-    assert 0 < read_entry("materials", "plga_cpc").acid_share < 0.5
-    assert read_entry("materials", "plga").acid_share == 1
+    assert 0 < read_entry("materials", "plga_cpc").products["acid"].free < 0.5
+    assert read_entry("materials", "plga").products["acid"].free == 1
 
 
 def test_materials_go_in_the_order_that_is_known():
@@ -227,6 +230,7 @@ def test_a_loaded_factor_leaves_alginate_first_and_bone_collagen_evenly():
         ({"mode": "none", "half_mass": DAYS}, {"half_mass"}),
         ({"mode": "dissolution"}, {"half_mass"}),
         ({"mode": "dissolution", "half_mass": DAYS}, set()),
+        ({"mode": "dissolution", "half_mass": DAYS, "doubling_acid": ACID}, {"doubling_acid"}),
         (
             {"mode": "hydrolysis", "half_mass": DAYS, "critical_molecular_weight": SHARE},
             {"half_mass", "molecular_weight_half_life", "loss_rate"},
@@ -239,21 +243,25 @@ def test_degradation_is_complete_for_its_mode(given, keys):
     assert all(given["mode"] in message for message in found.values())
 
 
-@pytest.mark.parametrize(
-    ("change", "key"),
-    [
-        ({"releases": ["acid"]}, "acid_share"),
-        ({"acid_share": SHARE}, "acid_share"),
-        ({"releases": ["strontium"]}, "strontium"),
-        ({"strontium": STRONTIUM}, "strontium"),
-    ],
-)
-def test_a_product_and_its_number_go_together(change, key):
+def test_contents_are_those_of_the_formulae():
+    moles = {name: products for name, products in all_of("products").items() if products}
+    calcium = {"beta_tcp": 3 / 310.18, "coralline_ha": 10 / 1004.6}
+    calcium["bcp"] = 0.6 * calcium["coralline_ha"] + 0.4 * calcium["beta_tcp"]
+    for name, share in calcium.items():
+        assert moles[name]["calcium"].content == pytest.approx(1000 * share, rel=0.01)
+    # a unit of lactide and one of glycolide make one acid each
+    assert moles["plga"]["acid"].content == pytest.approx(2000 / (72.06 + 58.04), rel=0.03)
+    polymer = 1.25 / (1.25 + 2.8)  # by mass of a half by volume
+    assert moles["plga_cpc"]["acid"].content == pytest.approx(15 * polymer, rel=0.02)
+    assert moles["plga_cpc"]["calcium"].content == pytest.approx(10 * (1 - polymer), rel=0.02)
+
+
+def test_only_what_is_known_is_given_off():
     bcp = read_entry("materials", "bcp")
-    data = {**bcp.model_dump(by_alias=True, exclude_none=True), **change}
-    ((path, message),) = type(bcp).model_validate(data).problems()
-    assert path == (key,)
-    assert "releases" in message
+    data = bcp.model_dump(by_alias=True, exclude_none=True)
+    data["products"] = {"magnesium": data["products"]["calcium"]}
+    with pytest.raises(ValueError, match="'acid', 'calcium' or 'strontium'"):
+        type(bcp).model_validate(data)
 
 
 @pytest.mark.parametrize(

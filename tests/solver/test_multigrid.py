@@ -14,6 +14,7 @@ from scaffoldsim.solver import _diffusion
 from scaffoldsim.solver.diffusion import advance, steady_state
 from scaffoldsim.solver.multigrid import Multigrid, smoother
 from scaffoldsim.solver.padding import LANES, LINE, SLACK, core_of, pad
+from scaffoldsim.solver.slices import Slices
 from tests.solver.reference import D, H
 
 UNITS = {"voxel": H, "diffusivity": D}
@@ -288,6 +289,29 @@ def test_coarse_levels_are_galerkins(box):
             pieces, _ = connected_components(a[np.ix_(members, members)])
             assert pieces == 1
     assert not matrix(levels[-1]).any()
+
+
+@COARSE
+@given(boxes())
+def test_slices_hold_every_link_of_the_loose_rows(box):
+    pore, periodic, _ = box
+    for level in Multigrid(pore, periodic, threads=1).levels:
+        slices = Slices(level)
+        assert set(slices.row) == set(level.row)
+        a, found = matrix(level), np.zeros((len(slices.row), level.n + level.extra))
+        for q in range(len(slices.row) // LANES):
+            for p in range(slices.first[q], slices.first[q + 1]):
+                end, slot = slices.idx[p], LANES * q + (p - slices.first[q]) % LANES
+                if end < level.n:  # a ghost stands for the opposite row
+                    place = np.array(level.place(np.array([end]))).T[0]
+                    place = (place - 1) % level.shape + 1
+                    end = np.ravel_multi_index(place, level.padded)
+                found[slot, end] += slices.val[p]
+        np.testing.assert_allclose(found, a[slices.row], rtol=1e-6)
+        np.testing.assert_allclose(slices.open, found.sum(axis=1), rtol=1e-6)
+        loose = np.isin(level.member, level.row)
+        np.testing.assert_array_equal(slices.slot >= 0, loose)
+        np.testing.assert_array_equal(slices.row[slices.slot[loose]], level.member[loose])
 
 
 def assert_same(one, two):
