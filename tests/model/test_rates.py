@@ -200,6 +200,31 @@ def test_what_the_scaffold_holds_is_felt_by_touch_alone() -> None:
     assert evaluate(touch=TOUCHES_SCAFFOLD, equivalent=0.0).fate[PRE, BMSC] == plain
 
 
+@pytest.mark.parametrize("carried", [False, True])
+def test_what_is_felt_by_touch_is_part_of_the_concentration_and_draws_nobody(carried: bool) -> None:
+    fields = {"oxygen": "oxygen", **({"bmp2": "bmp2"} if carried else {})}
+    config = load("quickstart", set={"fields": fields})
+    rates = Rates(
+        {name: read_entry("cells", name) for name in TYPES},  # type: ignore[misc]
+        voxel=20e-6,
+        donor=Donor(1, 0.0),
+        signals=Signals(
+            config.host, config.cells.donor, config.exposures, config.cells.genes,
+            species=config.fields,
+            touched=read_entry("factors", "bmp2"),  # type: ignore[arg-type]
+        ),
+        ground=touching([1, 2, 4, 3]),
+    )  # fmt: skip
+    values = Fields(oxygen=np.full(4, 0.1), bmp2=np.array([0, 1e-5, 2e-5, 0]))
+    there = np.arange(4)[::-1]
+    base = np.array([0, 2e-5, 1e-5, 0]) if carried else np.zeros(4)
+    assert rates.concentration(values, there)["bmp2"] == pytest.approx(base)  # type: ignore[arg-type]
+    rates.equivalent = 3e-5
+    felt = base + np.array([3e-5, 0, 3e-5, 0])
+    assert rates.concentration(values, there)["bmp2"] == pytest.approx(felt)  # type: ignore[arg-type]
+    assert (rates.potential(values) is None) is not carried  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("stimulus", "bone", "cartilage"),
     [
