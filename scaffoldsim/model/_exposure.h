@@ -11,6 +11,9 @@
    voxel thick. On spheres the area is right within 3 % for f of 0 or 1, .3 % for partly solid. */
 #ifndef SCAFFOLDSIM_EXPOSURE_H
 #define SCAFFOLDSIM_EXPOSURE_H
+
+/* squared gradient of an even surround: rounding of single precision, no normal */
+#define SCAFFOLDSIM_NO_NORMAL 1e-6f
 #include <math.h>
 #include <stddef.h>
 
@@ -94,7 +97,7 @@ static inline double exposed_area(
                 square += next[b] * next[b];
             }
             /* a slit one voxel wide in a wall one voxel thick: no normal, and the whole face */
-            area += square > 0.0f ? jump[a][side] * fabsf(next[a]) / sqrtf(square) : jump[a][side];
+            area += square > SCAFFOLDSIM_NO_NORMAL ? jump[a][side] * fabsf(next[a]) / sqrtf(square) : jump[a][side];
         }
     return area;
 }

@@ -178,9 +178,13 @@ class Matrix:
 
     def begin(self) -> None:
         """Take the arrays as they are for the start; call it after writing to one of them."""
-        _matrix.take_stock(*self._arrays, self.threads)
+        self.take_stock()
         osteoid, mineral, host = self.volumes()
         self.ledger = MatrixLedger(osteoid, mineral, host)
+
+    def take_stock(self) -> None:
+        """Note which voxels hold what; call it after writing to `answering` in a run."""
+        _matrix.take_stock(*self._arrays, self.threads)
 
     def volumes(self) -> tuple[float, float, float]:
         """Osteoid, new and host bone present, m³, summed in double precision."""

@@ -139,6 +139,8 @@ class Mechanics:
         When a layer first failed, s; None if none has.
     stimulus : ndarray of float32 or None
         Per voxel, (nx, ny, nz): mechanical stimulus; None without load.
+    felt : ndarray or None
+        The same of each layer.
 
     Raises
     ------
@@ -189,6 +191,7 @@ class Mechanics:
         self.lowest = math.inf
         self.time_to_collapse: float | None = None
         self.stimulus = None if load is None else np.empty(grid.shape, np.float32)
+        self.felt: NDArray[np.float64] | None = None
         self._spread()
 
     def __repr__(self) -> str:
@@ -305,10 +308,10 @@ class Mechanics:
         strain, load = self.strain, self.applied
         if self.stimulus is None or strain is None or load is None:
             return
-        felt = octahedral_shear(strain) / SHEAR + float(load.fluid_speed or 0.0) / SPEED
+        self.felt = octahedral_shear(strain) / SHEAR + float(load.fluid_speed or 0.0) / SPEED
         along = [1, 1, 1]
-        along[self._axis] = felt.size
-        self.stimulus[...] = felt.reshape(along)
+        along[self._axis] = self.felt.size
+        self.stimulus[...] = self.felt.reshape(along)
 
     # restart --------------------------------------------------------------------------------------
 

@@ -213,7 +213,9 @@ class Remodelling:
             (f.mechanics for t in types.values() for n, f in t.fates.items() if n == RECRUIT), []
         )
 
-    def coupling(self, signals: Signals, stimulus: float | None = None) -> float:
+    def coupling(
+        self, signals: Signals, stimulus: "float | NDArray[np.float64] | None" = None
+    ) -> float:
         """Return c, the bone that is laid over the bone taken away if cells do as in health.
 
         Parameters
@@ -221,8 +223,8 @@ class Remodelling:
         signals
             Of the step.
         stimulus
-            Mean mechanical stimulus of the bone before what the host's conditions make of it;
-            without one it is `EVERYDAY`.
+            Mechanical stimulus of the bone before what the host's conditions make of it, or that of
+            each layer, over which µ is then averaged; without one it is `EVERYDAY`.
 
         Examples
         --------
@@ -241,9 +243,11 @@ class Remodelling:
             if healthy <= 0:
                 return 0.0
             c *= signals.multiplier(event, "host", wound=False) / healthy
-        felt = (EVERYDAY if stimulus is None else stimulus) * signals.multiplier("stimulus", "host")
+        share = signals.multiplier("stimulus", "host")
+        layers = np.atleast_1d(EVERYDAY if stimulus is None else stimulus).tolist()
+        favours = [mechanical(self._load, felt * share) for felt in layers]
         everyday = mechanical(self._load, EVERYDAY)
-        return c * mechanical(self._load, felt) / everyday if everyday > 0 else c
+        return c * (sum(favours) / len(favours)) / everyday if everyday > 0 else c
 
     def recruits_per_volume(self, coupling: float) -> float:
         """Return the pre-osteoblasts that a resorbed volume calls, 1/m³."""
@@ -268,7 +272,7 @@ class Remodelling:
         grid: Grid,
         *,
         seed: int,
-        stimulus: float | None = None,
+        stimulus: "float | NDArray[np.float64] | None" = None,
     ) -> Start:
         r"""Return the steady state that belongs to a rate of resorption.
 

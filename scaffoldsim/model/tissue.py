@@ -16,7 +16,7 @@ from scaffoldsim.model.ledger import InvariantError
 from scaffoldsim.model.matrix import Matrix
 from scaffoldsim.model.mechanics import Mechanics
 from scaffoldsim.model.release import Release, equivalent
-from scaffoldsim.model.remodelling import BUILDER, RECRUIT, Remodelling
+from scaffoldsim.model.remodelling import BUILDER, RECRUIT, Remodelling, pass_on
 from scaffoldsim.model.signals import Signals
 from scaffoldsim.model.substrate import RIGID, is_gel
 
@@ -34,8 +34,10 @@ OSTEOCYTE, BURIED = "osteocyte", "buried"
 HOST = SOURCES.index("host")
 #: within this distance of perfusion a scaffold is taken away by cells, m (assumed: a few cells)
 _REACH_OF_CELLS = 100e-6
-#: steps between two looks at load, and at fluxes: both change over days, and cost more than a step
-_LOAD_EVERY = _FLUX_EVERY = 6
+#: steps between two rounds of resorption, and two looks at load: both are of days
+_RESORB_EVERY = _LOAD_EVERY = 6
+#: steps between two changes of what hinders fluxes, and two of who waits for an answer: a day
+_FLUX_EVERY = _PASS_EVERY = 24
 #: share of all matrix that was ever laid that the books may leave unexplained
 _LARGEST_GAP = 1e-7
 
@@ -131,6 +133,7 @@ class Tissue:
         self.supplied: NDArray[np.bool_] | None = None
         self.remodelling: Remodelling | None = None
         self.coupling: float | None = None
+        self._due = 0.0  # steps of resorption, each times what multiplies it, that are to be made
         self._reached: NDArray[np.bool_] | None = None
         if in_vivo:
             self.supplied = near_host(grid, config.faces, float(bone.supply_distance))
@@ -173,11 +176,14 @@ class Tissue:
 
     def advance(self, model: Model, dt: float) -> None:
         """Advance by `dt` seconds, after what cells did in the same step."""
-        cells, rates, step = model.cells, model.rates, model.step_index
+        cells, step = model.cells, model.step_index
+        if self.remodelling is not None:
+            self.coupling = self.remodelling.coupling(model.rates.signals, self._load_of_layers())
         self._lay(model, dt)
         self._bury(model)
         if self.remodelling is not None:
-            self.coupling = self.remodelling.coupling(rates.signals, self._mean_stimulus())
+            if (step + 1) % _PASS_EVERY == 0:
+                self._pass_on()
             self._recruit(model, dt)
         self.degradation.advance(
             dt,
@@ -223,7 +229,7 @@ class Tissue:
             self._vacant().reshape(grid.shape),
             grid,
             seed=config.seed,
-            stimulus=self._mean_stimulus(),
+            stimulus=self._load_of_layers(),
         )
         self.matrix.osteoid[:] += start.osteoid / np.float32(len(self.matrix.osteoid))
         self.matrix.answering[:] = start.answering
@@ -240,7 +246,7 @@ class Tissue:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what a restart needs."""
-        return {
+        return {"due": np.array(self._due)} | {
             f"{name}/{key}": value
             for name in ("matrix", "degradation", "release", "mechanics", "ground")
             for key, value in getattr(self, name).state().items()
@@ -252,6 +258,7 @@ class Tissue:
             prefix = f"{name}/"
             own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
             getattr(self, name).load(own)
+        self._due = float(state["due"])
         self._settle_ground(first=True, fluxes=False)
 
     # ------------------------------------------------------------------------------------------
@@ -265,6 +272,8 @@ class Tissue:
         visited[cells.voxel[~np.isin(cells.type, stays)]] = True
         felt = rates.concentration(self.fields, builders)
         output = rates.tissue("deposition", felt)
+        self._due += self.throughout(rates, "resorption")
+        resorbs = (model.step_index + 1) % _RESORB_EVERY == 0
         self.matrix.advance(
             dt,
             scaffold=self.degradation.fraction,
@@ -272,9 +281,11 @@ class Tissue:
             output=output if np.ndim(output) == 0 else output.astype(np.float32),
             occupied=visited,
             mineralisation=self.throughout(rates, "mineralisation"),
-            resorption=self.throughout(rates, "resorption"),
-            supplied=self.supplied,
+            resorption=self._due,
+            supplied=self.supplied if resorbs else None,
         )
+        if resorbs:
+            self._due = 0.0
 
     def throughout(self, rates: Rates, event: str) -> float:
         """Return the factor on an event, with the mean over the pores of what acts locally."""
@@ -296,7 +307,7 @@ class Tissue:
         if self.remodelling is not None and self.coupling is not None:
             own = rows[cells.origin[rows] >= HOST]
             owed = self.remodelling.owed(self.coupling) / self.scaffold.grid.voxel_volume
-            self.matrix.answering.reshape(-1)[cells.voxel[own]] += np.float32(owed)
+            self.matrix.owe(cells.voxel[own], owed)
         fates = {OSTEOCYTE: rows[lives]} if survival > 0 else {}
         events = self.lattice.interfere(cells, deaths={BURIED: rows[~lives]}, fates=fates)
         model.ledger.book(events, cells.census(len(SOURCES)))
@@ -336,10 +347,16 @@ class Tissue:
         vacant: NDArray[np.bool_] = (self.ground.kind == PORE) & (self.lattice.occupant < 0)
         return vacant
 
-    def _mean_stimulus(self) -> float | None:
-        """Mean stimulus of the box before what the host's conditions make of it."""
-        stimulus = self.stimulus
-        return None if stimulus is None else float(stimulus.mean(dtype=np.float64))
+    def _load_of_layers(self) -> float | NDArray[np.float64] | None:
+        """Stimulus of each layer before what the host's conditions make of it."""
+        imposed: float | None = self.config.mechanics.stimulus
+        return self.mechanics.felt if imposed is None else imposed
+
+    def _pass_on(self) -> None:
+        """Let what was resorbed and is covered by now be answered from where there is room."""
+        open_ = (self.ground.kind == PORE).reshape(self.scaffold.grid.shape)
+        pass_on(self.matrix.answering, open_, self.scaffold.grid.periodic)
+        self.matrix.take_stock()
 
     def _resorbed(self, factor: float) -> NDArray[np.float32]:
         """Share of each voxel that is resorbed per second at the start."""
@@ -377,15 +394,15 @@ class Tissue:
         )
 
     def _bear_load(self, time: float) -> None:
-        matrix = self.matrix
+        matrix, integrity = self.matrix, self.degradation.integrity
+        if self.degradation.gel is not None:
+            integrity = integrity * self.degradation.gel
         self.mechanics.update(
             self.degradation.fraction,
             matrix.osteoid,
             matrix.mineral,
             matrix.young,
             matrix.host,
-            integrity=self.degradation.integrity
-            if self.degradation.gel is None
-            else self.degradation.gel,
+            integrity=integrity,
             time=time,
         )
