@@ -317,7 +317,7 @@ class Mechanics:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what a restart needs."""
-        never = math.nan if self.time_to_collapse is None else self.time_to_collapse
+        never = math.inf if self.time_to_collapse is None else self.time_to_collapse
         return {
             "layers": np.stack([self.layers, self.layer_voigt, self.layer_reuss]),
             "history": np.array([self.lowest, never]),
@@ -327,5 +327,5 @@ class Mechanics:
         """Go to a stored state."""
         self.layers, self.layer_voigt, self.layer_reuss = (row.copy() for row in state["layers"])
         self.lowest, failed = (float(value) for value in state["history"])
-        self.time_to_collapse = None if math.isnan(failed) else failed
+        self.time_to_collapse = None if math.isinf(failed) else failed
         self._spread()
