@@ -76,7 +76,8 @@ def _degradation(law: Degradation, cite: References) -> str:
     return (
         "By hydrolysis its molecular weight falls with the half-life "
         f"{cite(law.molecular_weight_half_life)}{acid}; below "
-        f"{cite(law.critical_molecular_weight)} of the start a voxel loses mass at {cite(law.loss_rate)}."
+        f"{cite(law.critical_molecular_weight)} of the start a voxel loses mass at "
+        f"{cite(law.loss_rate)}."
     )
 
 
