@@ -9,6 +9,7 @@ is *loose*, and its further links are kept in CSR form. In open pores nearly no 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,7 @@ class Level:
     Attributes
     ----------
     shape, periodic : of the grid; an axis one row long does not wrap
+    padded, core, n : shape with ghosts and slack, where in it the grid is, its number of places
     mask : uint8, where the grid has a row
     k : conductance of the lower face of every place along x, y, z; none if all links are one
     links : uint8, how many links and where to (`_rows.h`), if all are one
@@ -70,6 +72,8 @@ class Level:
     ) -> None:
         self.finest = finest
         self.shape, self.periodic, self.mask, self.k, self.links = shape, periodic, mask, k, links
+        self.padded, self.core = padded_shape(shape), core_of(shape)
+        self.n = math.prod(self.padded)
         self.part = aligned(self.padded, np.uint8)
         self.x = self.y = np.empty(0, np.float32)
         self.member = np.empty(0, np.int32)
@@ -96,21 +100,6 @@ class Level:
         self.parent, self.member, self.edges = (np.empty(0, np.int32) for _ in range(3))
         self.first = np.zeros(1, np.int32)
         return before
-
-    @property
-    def padded(self) -> Shape:
-        """Shape with ghosts and slack."""
-        return padded_shape(self.shape)
-
-    @property
-    def core(self) -> tuple[slice, slice, slice]:
-        """Where a padded array holds the grid itself."""
-        return core_of(self.shape)
-
-    @property
-    def n(self) -> int:
-        """Places on the padded grid."""
-        return int(np.prod(self.padded))
 
     @property
     def extra(self) -> int:
@@ -173,7 +162,7 @@ class Level:
     def members(self, rows: Int) -> tuple[Int, Int]:
         """The rows of this level that make up rows of the next, and which of `rows` each is in."""
         wide = padded_shape(halved(self.shape))
-        size = int(np.prod(wide))
+        size = math.prod(wide)
         which = np.flatnonzero(rows < size)
         place = np.unravel_index(rows[which], wide)
         found, owner = [], []
