@@ -149,7 +149,8 @@ class Release:
         self._waiting, self._waits = np.zeros(0, np.int64), np.zeros(0)
         # a scaffold recedes in strides of hours; what a stride set free is given off over as many
         # steps, since it dissolved all the time: the rest of it, per step, and the steps left
-        self._flow, self._turns, self._since = np.zeros(0, np.float32), 0, 0
+        self._flow: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._turns = self._since = 0
         self._source: dict[str, Array] = {}
         carried = {SPECIES[p] for p in self._content} | {f.species for f in self._loaded}
         for name in sorted(carried & fields.species.keys()):
@@ -264,8 +265,8 @@ class Release:
         """Return what of `lost` and of earlier strides is given off in this step."""
         self._since += 1
         if lost.any():
-            rest = self._flow * np.float32(self._turns) if self._turns else np.float32(0)
-            self._flow = (lost + rest) / np.float32(self._since)
+            rest = self._flow * np.float32(self._turns) if self._turns else np.zeros_like(lost)
+            self._flow = np.divide(lost + rest, self._since, dtype=np.float32)
             self._turns, self._since = self._since, 0
         if not self._turns:
             return np.zeros_like(lost)

@@ -320,7 +320,8 @@ def test_what_a_stride_of_hours_set_free_is_given_off_over_as_many_hours() -> No
         source = box.release._source.get("strontium", none)
         given.append(float(source.sum(dtype=np.float64)) * HOUR * VOXEL**3)
         rest = box.release.given["strontium"] - sum(given)
-        assert box.release.waiting["strontium"] == pytest.approx(rest, abs=1e-6 * sum(given) + 1e-30)
+        waiting = box.release.waiting["strontium"]
+        assert waiting == pytest.approx(rest, abs=1e-6 * sum(given) + 1e-30)
     stride = box.release.given["strontium"] / 2
     expected = [0] * 4 + [stride / 5] * 3 + [1.4 * stride / 3] * 3 + [0] * 6
     assert given == pytest.approx(expected, rel=1e-5, abs=1e-30)
