@@ -34,6 +34,7 @@ _PAGES_BYTES = 5_000_000
 # Time on two cores that are free: the start, a step, and picture and report at the end.
 _START_VOXEL_SECONDS = 3e-6
 _STEP_SECONDS = 4e-3
+_FURTHER_SPECIES_SECONDS = 8e-3
 _VOXEL_SECONDS = 0.3e-7
 _SPECIES_SECONDS = 0.3e-7
 _CELL_SECONDS = 1.5e-7
@@ -125,7 +126,7 @@ def estimate(config: Config) -> Estimate:
     disk = int(frames * frame + 3 * checkpoint + _PAGES_BYTES)
     # Growth that is faster at first and then hindered: half of the way by its logarithm.
     typical = math.sqrt(max(given, 1) * cells)
-    step = _STEP_SECONDS + _CELL_SECONDS * typical
+    step = _STEP_SECONDS + _FURTHER_SPECIES_SECONDS * (species - 1) + _CELL_SECONDS * typical
     step += (_VOXEL_SECONDS + _SPECIES_SECONDS * species) * voxels
     seconds = _START_VOXEL_SECONDS * voxels + config.steps * step + _END_SECONDS
     return Estimate(voxels, cells, memory, picture, disk, seconds)
