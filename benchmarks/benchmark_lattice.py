@@ -29,7 +29,7 @@ from benchmark_diffusion import Table
 from scaffoldsim.config import DEFAULTS
 from scaffoldsim.model.cells import Cells
 from scaffoldsim.model.lattice import SORT_EVERY, Lattice
-from scaffoldsim.model.rates import CAUSES
+from scaffoldsim.model.rates import CAUSES, HAZARDS, HAZARDS
 from scaffoldsim.scaffold.grid import Grid
 
 HOUR = 3600.0
