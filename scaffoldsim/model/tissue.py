@@ -179,12 +179,12 @@ class Tissue:
         cells, step = model.cells, model.step_index
         if self.remodelling is not None:
             self.coupling = self.remodelling.coupling(model.rates.signals, self._load_of_layers())
+            if step > 0 and _is_due(step - 1, dt, _PASS_EVERY):
+                self._pass_on()
+            # before bone is laid, so that nobody comes to a voxel that is filled in the same step
+            self._recruit(model, dt)
         self._lay(model, dt)
         self._bury(model)
-        if self.remodelling is not None:
-            if _is_due(step, dt, _PASS_EVERY):
-                self._pass_on()
-            self._recruit(model, dt)
         self.degradation.advance(
             dt,
             covered=self.matrix.covered,
