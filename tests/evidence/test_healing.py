@@ -62,6 +62,7 @@ def test_more_cells_and_faster_osteoblasts_make_more_bone(arms: dict[str, Run]) 
     assert at_end["5 000 cells/mm3"] < at_end["as it is"] < at_end["20 000 cells/mm3"]
     assert at_end["300 um3/d"] < 0.6 * at_end["as it is"]
     assert at_end["old host"] < at_end["as it is"]
+    assert at_end["another donor"] != at_end["as it is"]
 
 
 def test_a_scaffold_may_go_neither_too_fast_nor_too_slowly(tmp_path: Any) -> None:
