@@ -104,7 +104,8 @@ def _cards(run: Run, table: Any) -> list[dict[str, str]]:
         cards.append({"label": "Bone volume", "value": whole, "beside": "BV/TV, host and new bone"})
     if np.isfinite(density):
         score = tissue.last(table, "t_score")
-        beside = f"T-score {score:.1f}".replace("-", "−") if np.isfinite(score) else ""
+        signed = f"{score:.1f}".replace("-", "−")
+        beside = f"T-score {signed}" if np.isfinite(score) else ""
         value = f"{density:.3f} g/cm³"
         cards.append({"label": "Bone mineral density", "value": value, "beside": beside})
     filled = tissue.last(table, "bone_in_pore")

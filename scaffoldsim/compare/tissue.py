@@ -93,8 +93,8 @@ def figures(table: pd.DataFrame, days: Array) -> list[tuple[str, str, str]]:
                 from_zero=False)),
         ("Scaffold left", "Share of the start. A polymer loses molecular weight before mass.",
          _chart(left, "share of the start (%)", "Mass and molecular weight of the scaffold")),
-        ("Stiffness", "Of scaffold and bone along the load. Band: the least and the most that such a mixture "
-         "can have (Reuss and Voigt bounds).",
+        ("Stiffness", "Of scaffold and bone along the load. Band: what such a mixture can have at "
+         "least and at most (Reuss and Voigt bounds).",
          _chart(stiffness, "modulus (MPa)", "Stiffness of the construct over time", log=True)),
         ("Collapse index", "Strain of the weakest layer over that of collapse: it fails above 1.",
          _chart(collapse, "index", "Collapse index over time")),

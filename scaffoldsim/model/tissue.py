@@ -34,10 +34,10 @@ OSTEOCYTE, BURIED = "osteocyte", "buried"
 HOST = SOURCES.index("host")
 #: within this distance of perfusion a scaffold is taken away by cells, m (assumed: a few cells)
 _REACH_OF_CELLS = 100e-6
-#: steps between two rounds of resorption, and two looks at load: both are of days
-_RESORB_EVERY = _LOAD_EVERY = 6
-#: steps between two changes of what hinders fluxes, and two of who waits for an answer: a day
-_FLUX_EVERY = _PASS_EVERY = 24
+#: time between two rounds of resorption, and two looks at load, s: both are of days
+_RESORB_EVERY = _LOAD_EVERY = 6 * 3600.0
+#: time between two changes of what hinders fluxes, and two of who waits for an answer, s
+_FLUX_EVERY = _PASS_EVERY = 24 * 3600.0
 #: share of all matrix that was ever laid that the books may leave unexplained
 _LARGEST_GAP = 1e-7
 
@@ -179,7 +179,7 @@ class Tissue:
         cells, step = model.cells, model.step_index
         if self.remodelling is not None:
             self.coupling = self.remodelling.coupling(model.rates.signals, self._load_of_layers())
-            if step > 0 and step % _PASS_EVERY == 0:
+            if step > 0 and _is_due(step - 1, dt, _PASS_EVERY):
                 self._pass_on()
             # before bone is laid, so that nobody comes to a voxel that is filled in the same step
             self._recruit(model, dt)
@@ -191,8 +191,8 @@ class Tissue:
             acid=self.fields.value.get("lactic_acid"),
             near=self._reached,
         )
-        self._settle_ground(fluxes=(step + 1) % _FLUX_EVERY == 0)
-        if (step + 1) % _LOAD_EVERY == 0:
+        self._settle_ground(fluxes=_is_due(step, dt, _FLUX_EVERY))
+        if _is_due(step, dt, _LOAD_EVERY):
             self._bear_load((step + 1) * dt)
         model.ledger.close(cells.census(len(SOURCES)))
 
@@ -273,7 +273,7 @@ class Tissue:
         felt = rates.concentration(self.fields, builders)
         output = rates.tissue("deposition", felt)
         self._due += self.throughout(rates, "resorption")
-        resorbs = (model.step_index + 1) % _RESORB_EVERY == 0
+        resorbs = _is_due(model.step_index, dt, _RESORB_EVERY)
         self.matrix.advance(
             dt,
             scaffold=self.degradation.fraction,
@@ -406,3 +406,8 @@ class Tissue:
             integrity=integrity,
             time=time,
         )
+
+
+def _is_due(step: int, dt: float, every: float) -> bool:
+    """Whether what is done every so many seconds, and at most once a step, is done in this step."""
+    return (step + 1) % max(1, round(every / dt)) == 0

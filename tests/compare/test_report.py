@@ -131,6 +131,31 @@ def test_report_of_an_unfinished_run_says_so(copy: Path) -> None:
     assert "oxygen became NaN" in read.text
 
 
+def test_report_of_bone_without_scaffold_tells_of_bone(healing: Run, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(healing.path, tmp_path / "copy"))
+    (copy / "morphometry.json").write_text('{"porosity": 1.0, "pore_size_mean_um": null}')
+    table = pd.read_csv(copy / "metrics.csv")
+    table["host_bone_fraction"], table["bv_tv"] = 0.2, 0.011
+    table["bmd_g_per_cm3"], table["t_score"] = np.linspace(0.25, 0.2, len(table)), -2.4
+    table.to_csv(copy / "metrics.csv", index=False)
+    text = Page(write_report(copy)).text
+    for words in ("Bone volume 21.1 %", "0.200 g/cm³ T-score −2.4", "0.250 g/cm³ at first"):
+        assert words in text, words
+    for words in ("Scaffold as built", "Pore size", "Porosity"):
+        assert words not in text, words
+
+
+def test_small_numbers_of_cells_are_no_thousands(copy: Path) -> None:
+    table = pd.read_csv(copy / "metrics.csv")
+    counts = [name for name in table if name.startswith("cells_")]
+    most = table["cells_total"].max()
+    for many, said in ((1000, False), (5000, True)):
+        (table.assign(**{c: table[c] * many / most for c in counts})).to_csv(
+            copy / "metrics.csv", index=False
+        )
+        assert ("cells (thousands)" in Page(write_report(copy)).text) == said
+
+
 def test_report_without_state_or_morphometry(copy: Path) -> None:
     shutil.rmtree(copy / "state.zarr")
     (copy / "morphometry.json").unlink()

@@ -3,7 +3,6 @@
 Rates are set high, so that two days show what else takes weeks.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -95,8 +94,8 @@ class Course:
 
 
 @pytest.fixture(scope="module")
-def course() -> Iterator[Course]:
-    yield Course()
+def course() -> Course:
+    return Course()
 
 
 def test_bone_is_laid_buries_is_resorbed_and_answered_and_all_is_accounted_for(

@@ -141,6 +141,15 @@ def test_a_frame_holds_the_parts_of_its_day(healing: Run) -> None:
     assert "bone" not in bare.subtitle
 
 
+def test_the_legend_names_only_solids_that_are_seen(healing: Run) -> None:
+    frame = still.run_frame(healing, 2, Scene.load())
+    assert frame.solids() == ["scaffold", "bone", "host_bone"]
+    thin = {"scaffold": frame.parts["scaffold"], "bone": 0.1 * frame.parts["bone"]}
+    assert replace(frame, parts=thin).solids() == ["scaffold"]
+    marrow = replace(frame, parts=None, distance=np.abs(frame.distance) + 1e-6)
+    assert marrow.solids() == []
+
+
 def test_frame_says_what_is_seen(run: Run) -> None:
     frame = still.run_frame(run, 1, Scene.load())
     assert frame.title.endswith(", day 14")
