@@ -23,6 +23,8 @@ _STRIDE, _LONG_STRIDE = 0.05, 0.1
 _RESIDUE = 1e-3
 #: a step waits for the next while it would take a smaller share than this: float32 would round it
 _LEAST = 2e-5
+#: the same while chains are cut and none is short enough to be lost, so that nothing is given off
+_LEAST_CUT = 5e-3
 #: the same where a surface recedes, in voxels: hours of it at once are as exact, and cost as one
 _LEAST_RECESSION = 4e-3
 #: stiffness of a polymer that has lost all its molecular weight, and by which any exceeds M/M₀
@@ -182,8 +184,7 @@ class Degradation:
             Whether perfused vessels are near; None where there are none.
         """
         self._owed += dt
-        least = _LEAST_RECESSION if self.rate > 0 else _LEAST
-        if self._owed * self._slowest() < least:
+        if self._owed * self._slowest() < self._least():
             self.lost = self._none_lost
             return False
         dt, self._owed = self._owed, 0.0
@@ -252,6 +253,12 @@ class Degradation:
         if self.mode in _SURFACE and self.gel is None:
             return self.rate / self.grid.voxel
         return math.log(2) / self._half_mass
+
+    def _least(self) -> float:
+        """Return what that rate must come to before a step is made."""
+        if self.rate > 0:
+            return _LEAST_RECESSION
+        return _LEAST_CUT if self.mode == "hydrolysis" and self.total_lost == 0 else _LEAST
 
     def _dissolve(self, body: Floats, reach: float, covered: Array | None) -> tuple[Floats, float]:
         """Let surfaces recede by `reach` voxels; return what is left, and the loss in voxels."""

@@ -34,8 +34,9 @@ OSTEOCYTE, BURIED = "osteocyte", "buried"
 HOST = SOURCES.index("host")
 #: within this distance of perfusion a scaffold is taken away by cells, m (assumed: a few cells)
 _REACH_OF_CELLS = 100e-6
-#: steps between two rounds of resorption, and two looks at load: both are of days
-_RESORB_EVERY = _LOAD_EVERY = 6
+#: steps between two rounds of resorption, mineralisation and recruits, and two looks at load: all
+#: of these are of days
+_TURN_EVERY = _LOAD_EVERY = 6
 #: steps between two changes of what hinders fluxes, and two of who waits for an answer: a day
 _FLUX_EVERY = _PASS_EVERY = 24
 #: share of all matrix that was ever laid that the books may leave unexplained
@@ -133,7 +134,8 @@ class Tissue:
         self.supplied: NDArray[np.bool_] | None = None
         self.remodelling: Remodelling | None = None
         self.coupling: float | None = None
-        self._due = 0.0  # steps of resorption, each times what multiplies it, that are to be made
+        # steps of resorption and of mineralisation that are to be made, each times what multiplies it
+        self._due = np.zeros(2)
         self._reached: NDArray[np.bool_] | None = None
         if in_vivo:
             self.supplied = near_host(grid, config.faces, float(bone.supply_distance))
@@ -184,7 +186,8 @@ class Tissue:
         if self.remodelling is not None:
             if (step + 1) % _PASS_EVERY == 0:
                 self._pass_on()
-            self._recruit(model, dt)
+            if (step + 1) % _TURN_EVERY == 0:
+                self._recruit(model, _TURN_EVERY * dt)
         self.degradation.advance(
             dt,
             covered=self.matrix.covered,
@@ -246,7 +249,7 @@ class Tissue:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what a restart needs."""
-        return {"due": np.array(self._due)} | {
+        return {"due": self._due.copy()} | {
             f"{name}/{key}": value
             for name in ("matrix", "degradation", "release", "mechanics", "ground")
             for key, value in getattr(self, name).state().items()
@@ -258,42 +261,52 @@ class Tissue:
             prefix = f"{name}/"
             own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
             getattr(self, name).load(own)
-        self._due = float(state["due"])
+        self._due = np.array(state["due"], np.float64)
         self._settle_ground(first=True, fluxes=False)
 
     # ------------------------------------------------------------------------------------------
 
     def _lay(self, model: Model, dt: float) -> None:
         """Resorb, mineralise and lay bone."""
-        cells, rates = model.cells, model.rates
-        stays = [i for i, name in enumerate(cells.types) if name in (BUILDER, OSTEOCYTE)]
-        builders = np.sort(cells.voxel[self._of(model, BUILDER)])
-        visited = np.zeros(self.scaffold.grid.n_voxels, bool)
-        visited[cells.voxel[~np.isin(cells.type, stays)]] = True
+        cells, rates, n = model.cells, model.rates, self.scaffold.grid.n_voxels
+        motile = np.array([name not in (BUILDER, OSTEOCYTE) for name in cells.types])
+        visited = np.zeros(n, bool)
+        visited[cells.voxel[motile[cells.type]]] = True
+        builders = _ascending(cells.voxel[self._of(model, BUILDER)], n)
         felt = rates.concentration(self.fields, builders)
         output = rates.tissue("deposition", felt)
-        self._due += self.throughout(rates, "resorption")
-        resorbs = (model.step_index + 1) % _RESORB_EVERY == 0
+        self._due += rates.tissue("resorption"), rates.tissue("mineralisation")
+        turns = (model.step_index + 1) % _TURN_EVERY == 0
+        resorption = mineralisation = 0.0
+        if turns:
+            if self.supplied is not None:
+                resorption = self._due[0] * self._cues(rates, "resorption")
+            mineralisation = self._due[1] / _TURN_EVERY * self._cues(rates, "mineralisation")
+            self._due[:] = 0.0
         self.matrix.advance(
             dt,
             scaffold=self.degradation.fraction,
             osteoblasts=builders,
             output=output if np.ndim(output) == 0 else output.astype(np.float32),
             occupied=visited,
-            mineralisation=self.throughout(rates, "mineralisation"),
-            resorption=self._due,
-            supplied=self.supplied if resorbs else None,
+            mineralisation=mineralisation,
+            elapsed=_TURN_EVERY * dt if turns else 0.0,
+            resorption=resorption,
+            supplied=self.supplied if turns else None,
         )
-        if resorbs:
-            self._due = 0.0
 
     def throughout(self, rates: Rates, event: str) -> float:
         """Return the factor on an event, with the mean over the pores of what acts locally."""
+        return float(rates.tissue(event)) * self._cues(rates, event)
+
+    def _cues(self, rates: Rates, event: str) -> float:
+        """Return the factor on an event of what acts locally, by its mean over the pores."""
+        signals = rates.signals
         local = {
-            name: sum(self.fields.mean(carrier) or 0.0 for carrier in carriers)
-            for name, carriers in rates.signals.carried.items()
+            name: sum(self.fields.mean(carrier) or 0.0 for carrier in signals.carried[name])
+            for name in {name for name, cue in signals.local_cues() if cue.event == event}
         }
-        return float(rates.tissue(event, local))
+        return float(signals.local_multiplier(event, local))
 
     def _bury(self, model: Model) -> None:
         """Let osteoblasts in full voxels become osteocytes, or die."""
@@ -406,3 +419,13 @@ class Tissue:
             integrity=integrity,
             time=time,
         )
+
+
+def _ascending(voxels: NDArray[np.int32], n: int) -> NDArray[np.int32]:
+    """Return `voxels` of `n`, each there once, in order."""
+    if 64 * voxels.size < n:
+        return np.sort(voxels)
+    # of many, marking them is quicker than sorting
+    marked = np.zeros(n, bool)
+    marked[voxels] = True
+    return np.flatnonzero(marked).astype(np.int32)
