@@ -39,7 +39,8 @@ help:
 	@echo 'make run      build, install, run $(CONFIG), print where its report and picture are;'
 	@echo '              again: show the finished run, or resume an interrupted one'
 	@echo 'make test     build, install, run the tests       (TESTS=tests/solver for some of them)'
-	@echo 'make evidence the checks against theory, of identity, and the table of families, by name'
+	@echo 'make evidence the checks against theory, of identity, the table of families, and experiments'
+	@echo '              of degradation, drugs and healing run in full, by name'
 	@echo 'make bench    the benchmarks, as ratios'
 	@echo 'make install  only $(VENV), with scaffoldsim in it, editable'
 	@echo 'make lint     ruff and mypy'
@@ -55,7 +56,7 @@ test: $(BUILT)
 evidence: $(BUILT)
 	@$(BIN)/python -m pytest -v -s -m '' tests/theory tests/solver/test_direct.py \
 	  tests/run/test_simulation.py tests/scaffold/test_family_table.py \
-	  tests/model/test_mesa.py $(ARGS)
+	  tests/model/test_mesa.py tests/evidence $(ARGS)
 
 bench: $(BUILT)
 	@for script in benchmarks/*.py; do \

@@ -54,8 +54,8 @@ def locate(config: Config, address: str) -> list[Path_]:
     --------
     >>> from scaffoldsim.config import load
     >>> config = load("quickstart", set={"exposures": [{"factor": "bmp2", "dose": "50 ng/mL"}]})
-    >>> locate(config, "factors/bmp2.cues.osteogenic.fold")
-    [('exposures', 0, 'factor', 'cues', 0, 'fold')]
+    >>> locate(config, "factors/bmp2.cues.osteogenic.fold")[1]
+    ('exposures', 0, 'factor', 'cues', 0, 'fold')
     >>> locate(config, "factors/dexamethasone.cues.*.fold")
     []
     """

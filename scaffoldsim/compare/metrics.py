@@ -86,6 +86,8 @@ _MORE: tuple[Outcome, ...] = (
     Outcome("osteocytes", "Osteocytes", "", 0),
     Outcome("bv_tv", "New bone over the box, BV/TV", "%", 1, 100),
     Outcome("mv_tv", "New mineral over the box", "%", 1, 100),
+    # a product, so that it has a ratio between arms where one of them collapsed
+    Outcome("standing_bone", "New bone over the box × strength so far (C5)", "%", 2, 100),
     Outcome("host_bone_fraction", "Bone of the host over the box", "%", 1, 100),
     Outcome("tb_th_um", "Trabecular thickness, Tb.Th", "µm", 0, framed=True),
     Outcome("tb_sp_um", "Trabecular separation, Tb.Sp", "µm", 0, framed=True),
@@ -274,6 +276,7 @@ _SERIES: dict[str, Callable[[Any], Array]] = {
     "born": lambda table: column(table, "cells_born"),
     "dead": lambda table: column(table, "cells_dead"),
     "osteocytes": lambda table: column(table, "cells_osteocyte"),
+    "standing_bone": lambda table: column(table, "bv_tv") * column(table, "score_c5"),
 }
 #: outcomes that are a column of the same name; porosity and pore size have no course
 _SERIES |= {

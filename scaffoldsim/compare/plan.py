@@ -196,18 +196,20 @@ def _neutral(
     arms = dict(configs)
     neutral: dict[tuple[str, str], str] = {}
     problems: list[Problem] = []
+    # by where an `own` stands and by arm: that of the study is for all statements without another
+    missed: dict[Path_, dict[str, dict[str, str]]] = {}
     for index, each in enumerate(study.expect):
         place: Path_ = ("own",) if each.own is None else ("expect", index, "own")
         own, claims = study.own_of(each), each.claims(list(arms))
         used = dict.fromkeys(arm for claim in claims for arm in (claim.first, claim.second))
-        key, missed = own_key(own), []
+        key = own_key(own)
         for arm in used:
             if (key, arm) in neutral or not own:
                 continue
             data, lacks = neutralise(
                 arms[arm], own, why=f"neutral: study {study.name} takes it out"
             )
-            missed.append(lacks)
+            missed.setdefault(place, {})[arm] = lacks
             try:
                 config = load(data)
             except ConfigError as error:
@@ -220,11 +222,12 @@ def _neutral(
             name = names.setdefault(config.hash, f"{arm}.neutral-{key}")
             configs.setdefault(name, config)
             neutral[key, arm] = name
-        for address in own:
-            reasons = [lacks.get(address, "") for lacks in missed]
-            if reasons and all(reasons):
-                problems.append(tree.problem(place, _nowhere(address, reasons, arms, used)))
         problems += [tree.problem(place, text) for text in _left_out(each, own, arms)]
+    for place, lacking in missed.items():
+        for address in dict.fromkeys(a for lacks in lacking.values() for a in lacks):
+            reasons = [lacks.get(address, "") for lacks in lacking.values()]
+            if all(reasons):
+                problems.append(tree.problem(place, _nowhere(address, reasons, arms, lacking)))
     return neutral, list(dict.fromkeys(problems))
 
 
@@ -280,7 +283,7 @@ def _given(data: Any, path: Path_) -> list[Any]:
     entry, beside, key = above[-1], above[-2], path[-1]
     if key == "ageing":  # of an organism, which stands beside the age
         return [entry, above[-3].get("age")]
-    if key == "material":  # beside it is the geometry
+    if key == "material" or path == ("bone", "factor"):  # beside them: geometry, numbers of bone
         return [entry]
     return [entry, {k: v for k, v in beside.items() if k != key}]
 

@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+#: amounts up to this are nothing, mol or kg: a millionth of a molecule. What is left of a species
+#: that was washed out ends among numbers too small for single precision, where no account closes
+_NOTHING = 1e-30
+
 
 @dataclass
 class Budget:
@@ -44,7 +48,7 @@ class Budget:
         gain = self.sourced + self.faces + self.held - self.consumed - self.decayed
         parts = [abs(getattr(self, item.name)) for item in fields(self)]
         total = max(parts)
-        return abs(self.after - self.before - gain) / total if total > 0 else 0.0
+        return abs(self.after - self.before - gain) / total if total > _NOTHING else 0.0
 
 
 @dataclass

@@ -4,7 +4,6 @@ Every number is the one the model computes with; after each stand the number of 
 at the end the list of references, with how many numbers were read, recalled or assumed.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,10 +11,17 @@ from scaffoldsim.config import Config
 from scaffoldsim.model.celltypes import CellType, Fate
 from scaffoldsim.model.exposures import Exposure, text
 from scaffoldsim.model.factors import Cue, Factor
-from scaffoldsim.model.mechanics import SHEAR, SPEED, Load
+from scaffoldsim.model.methods_tissue import (
+    bone_of,
+    host_bone_of,
+    load_of,
+    scaffold_of,
+    touched_factor,
+)
 from scaffoldsim.model.rates import Donor
+from scaffoldsim.model.references import References
 from scaffoldsim.model.signals import Signals
-from scaffoldsim.schema import MARKS, Parameter
+from scaffoldsim.schema import Parameter
 from scaffoldsim.units import format_si
 
 _NOUNS = {
@@ -29,29 +35,8 @@ _NOUNS = {
 }
 
 
-class References:
-    """Sources in the order in which they are cited, and how each number is known."""
-
-    def __init__(self) -> None:
-        self.sources: dict[str, int] = {}
-        self.marks: Counter[str] = Counter()
-
-    def __call__(self, number: Parameter) -> str:
-        """Return a number as it was written, with the place of its source."""
-        self.marks[number.mark] += 1
-        place = self.sources.setdefault(number.source, len(self.sources) + 1)
-        return f"{number.text} [{place}]"
-
-    def lines(self) -> Iterator[str]:
-        """Yield what is known how, and the list of sources."""
-        counts = ", ".join(f"{self.marks[mark]} {mark}" for mark in MARKS)
-        yield f"Of {self.marks.total()} numbers above: {counts}."
-        for source, place in self.sources.items():
-            yield f"[{place}] {source}"
-
-
 def paragraphs(config: Config) -> list[str]:
-    """Return the rules of `config`, a paragraph each for surroundings, every cell type and cues.
+    """Return the rules of `config`: a paragraph each for surroundings, cell types, tissue, cues.
 
     Examples
     --------
@@ -65,6 +50,7 @@ def paragraphs(config: Config) -> list[str]:
     seeded = config.cells.type
     for name, cell_type in sorted(config.cell_types.items(), key=lambda item: item[0] != seeded):
         found.append(_cell_type(name, cell_type, config, cite))
+    found += [scaffold_of(config, cite), bone_of(config, cite), host_bone_of(config, cite)]
     found += _fields(config, cite)
     found += _factors(config, cite)
     found += _genes(config, cite)
@@ -107,26 +93,8 @@ def _host(config: Config, cite: References) -> str:
     for event, factor in host.multipliers.items():
         words.append(f"{_noun(event).capitalize()} is multiplied by {cite(factor)}.")
     if host.load is not None:
-        words.append(_load(host.load, cite))
+        words.append(load_of(host.load, config.bone, cite))
     return " ".join(words)
-
-
-def _load(load: Load, cite: References) -> str:
-    """Return the load of the site, and what cells feel of it."""
-    given = "bears no load"
-    if load.strain is not None:
-        given = f"is compressed by {cite(load.strain)}"
-    elif load.stress is not None:
-        given = f"carries {cite(load.stress)}"
-    if load.rim_share is not None:
-        given += f", less the share {cite(load.rim_share)} that bone around it takes"
-    flow = f" Fluid passes cells at {cite(load.fluid_speed)}." if load.fluid_speed else ""
-    return (
-        f"Along {load.axis} the construct {given}. Layers across it are in series, each of modulus "
-        "f² E_t + (1 − f) E_p, where f is the share of scaffold and bone, E_t their mean modulus "
-        f"and E_p that of the pores.{flow} The mechanical stimulus of a cell is octahedral shear "
-        f"strain/{SHEAR * 100:g} % + fluid speed/({SPEED * 1e6:g} µm/s)."
-    )
 
 
 def _donor(config: Config, cite: References) -> str:
@@ -274,6 +242,11 @@ def _fields(config: Config, cite: References) -> Iterator[str]:
                     "oxygen"
                 )
             sentence += "."
+        if entry.binding is not None:
+            sentence += (
+                f" Osteoid and new mineral bind it at {cite(entry.binding.rate)} times their share "
+                f"of the voxel, and hold it for {cite(entry.binding.residence)} on average."
+            )
         if entry.factor is not None:
             sentence += f" It acts on cells as the factor {entry.factor.name}."
         yield sentence
@@ -282,6 +255,9 @@ def _fields(config: Config, cite: References) -> Iterator[str]:
 def _factors(config: Config, cite: References) -> Iterator[str]:
     factors: dict[str, Factor] = {e.factor.name: e.factor for e in config.exposures}
     factors |= {f.factor.name: f.factor for f in config.fields.values() if f.factor is not None}
+    touched = touched_factor(config)
+    if touched is not None:
+        factors.setdefault(touched.name, touched)
     for name, factor in factors.items():
         words = [f"Factor {name}: {factor.title or name}."]
         words += [
@@ -369,6 +345,7 @@ def _signals(config: Config) -> Iterator[str]:
         config.cells.genes,
         autologous=config.cells.source == "autologous",
         species=config.fields,
+        touched=touched_factor(config),
     )
     signals.advance(0.0, float(config.step))
     events = ["proliferation", "death", "osteogenic", "adipogenic", "chondrogenic"]

@@ -26,9 +26,11 @@ def test_an_entry_is_found_wherever_the_config_uses_it(config: Config) -> None:
     assert found["cells", "bmsc"] == [("cell_types", "bmsc")]
     assert found["materials", "bcp"] == [("scaffold", "material")]
     twice = load("quickstart", set={"exposures": [{"factor": "bmp2", "dose": "1 ng/mL"}] * 2})
-    assert len(entries(twice)["factors", "bmp2"]) == 2
+    # the material's own factors act as BMP-2 on cells that touch it
+    assert entries(twice)["factors", "bmp2"][0] == ("bone", "factor")
+    assert len(entries(twice)["factors", "bmp2"]) == 3
     cues = twice.exposures[0].factor.cues
-    assert len(locate(twice, "factors/bmp2.cues.*.fold")) == 2 * len(cues) > 2
+    assert len(locate(twice, "factors/bmp2.cues.*.fold")) == 3 * len(cues) > 3
 
 
 def test_a_word_picks_the_items_that_hold_it(config: Config) -> None:

@@ -134,6 +134,12 @@ SMALL: dict[str, Any] = {
 }
 
 
+def test_less_than_a_molecule_is_nothing() -> None:
+    """Strontium a day after the last of it was set free, as a run of twelve weeks met it."""
+    assert Budget(before=1.5416e-52, faces=-1.5408e-52).gap == 0
+    assert Budget(before=1.5416e-25, faces=-1.5408e-25).gap == pytest.approx(5.2e-4, rel=0.01)
+
+
 def test_a_run_books_a_step_a_day_and_stops_if_it_does_not_close() -> None:
     model = Model(SMALL)
     for _ in range(23):

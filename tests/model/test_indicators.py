@@ -69,6 +69,7 @@ def with_tissue(config: dict[str, Any] = CONFIG, **change: Any) -> Model:
         ),
         "release": types.SimpleNamespace(given={"calcium": 1e-9}),
         "supplied": np.zeros(shape, bool),
+        "throughout": lambda rates, event: 1.0,
     }  # fmt: skip
     model.tissue = types.SimpleNamespace(**given | change)  # type: ignore[attr-defined]
     return model
@@ -85,17 +86,29 @@ def model() -> Model:
     return with_tissue()
 
 
-def test_without_tissue_nothing_of_it_is_reported() -> None:
-    bare = Model(load(CONFIG))
-    bare.tissue = None  # type: ignore[attr-defined]
-    values = indicators.row(bare, structure=True)
+def test_a_culture_that_begins_has_no_bone_and_no_patient() -> None:
+    fresh = Model(load(CONFIG))
+    values = indicators.row(fresh, structure=True)
     assert tuple(values) == indicators.COLUMNS
-    assert not names(values) & TISSUE
+    for name in ("bv_tv", "mv_tv", "host_bone_fraction", "bone_in_pore", "bone_laid_mm3",
+                 "bone_resorbed_mm3", "host_bone_resorbed_mm3", "calcium_released_mol",
+                 "bone_scaffold_contact", "largest_bone_piece", "adiposity"):  # fmt: skip
+        assert values[name] == 0, name
+    assert values["scaffold_fraction"] == pytest.approx(
+        fresh.scaffold.fraction.mean(dtype=np.float64)
+    )
+    assert values["scaffold_mass"] == 1
+    # nothing to divide by, no load, no host whose bone or blood could be near
+    for name in ("ov_bv", "bs_bv_per_mm", "ob_s_bs", "mar_um_per_d", "bfr_bs_um_per_d", "tb_th_um",
+                 "empty_lacunae_fraction", "collapse_index", "time_to_collapse_h", "bmd_g_per_cm3",
+                 "t_score", "lesion_fraction", "molecular_weight", "acid_released_mol"):  # fmt: skip
+        assert values[name] is None, name
+    assert 0 < values["stiffness_reuss_MPa"] < values["stiffness_MPa"]
+    assert values["stiffness_MPa"] < values["stiffness_voigt_MPa"]
     assert values["score_c1"] == 0.7  # bcp is inert, the cells are another's
     assert 0 < values["score_c3"] < 1
     assert values["score_c4"] == 1
     assert values["risk_near_pd_max"] == values["risk_mitogenic_gene"] == 0
-    # a culture has no patient
     assert values["risk_allogeneic"] is values["risk_jaw_necrosis"] is None
 
 
@@ -122,7 +135,7 @@ def test_structure_is_measured_with_frames_only(model: Model) -> None:
 
 
 def test_volumes_by_hand(model: Model) -> None:
-    values, n = indicators.row(model), model.grid.n_voxels
+    values, n = indicators.row(model, structure=True), model.grid.n_voxels
     layer = int(np.count_nonzero(model.tissue.matrix.mineral))  # type: ignore[attr-defined]
     solid = int(np.count_nonzero(model.scaffold.solid))
     assert values["bv_tv"] == pytest.approx(0.7 * layer / n)
@@ -151,12 +164,12 @@ def test_osteoblasts_cover_bone_and_adipocytes_fill_marrow(model: Model) -> None
     before = model.cells.type.copy()
     types_ = model.cells.types
     model.cells.type[:] = types_.index("adipocyte")
-    fat = indicators.row(model)
+    fat = indicators.row(model, structure=True)
     assert fat["ob_s_bs"] == 0
     free = (1 - fat["scaffold_fraction"] - fat["bv_tv"]) * model.grid.n_voxels
     assert fat["adiposity"] == pytest.approx(model.cells.n / free)
     model.cells.type[:] = types_.index("osteoblast")
-    covered = indicators.row(model)
+    covered = indicators.row(model, structure=True)
     assert covered["adiposity"] == 0
     assert 0 < covered["ob_s_bs"] < 1
     model.cells.type[:] = types_.index("osteocyte")

@@ -11,20 +11,34 @@ from scaffoldsim.model.methods import paragraphs
 
 #: what bears no rule: ages an organism can have, and what another key switches off
 SILENT = re.compile(
-    r"youngest|oldest|adult|static_|dynamic_share|donor.*raises|doublings_per_passage|stages|plasmid_lifetime|published"
-    r"|species\.ageing\.memory|organism|host\.conditions\.\d+\.condition\.memory"
-    r"|molar_mass|^scaffold\."
+    r"youngest|oldest|adult|static_|dynamic_share|donor.*raises|doublings_per_passage|stages|plasmid_lifetime"
+    r"|species\.ageing\.memory|organism\.ageing|organism\.vitality|organism\.decline"
+    r"|host\.conditions\.\d+\.condition\.memory|molar_mass"
+    r"|published|ph_shift|^scaffold\.material\.carrier"  # carriers: below, where something is loaded
 )
+#: of bone: what is only done in a body, what needs bone of the host, what needs a load
+IN_VIVO = re.compile(r"^bone\.(resorption_speed|far_resorption|supply_distance|reversal_time)")
+OF_HOST_BONE = re.compile(r"^bone\.(host_modulus|mineral_density)|\.bone\.young_bv_tv")
+OF_LOAD = re.compile(r"^bone\.collapse_strain")
 
 
 def acting(config: Config) -> dict[str, Any]:
     """Numbers that have to be told, by key."""
+    in_vivo, material = config.host.setting == "in_vivo", config.scaffold.material
+    silent = [SILENT]
+    silent += [] if in_vivo else [IN_VIVO]
+    silent += [] if config.host.bone else [OF_HOST_BONE]
+    silent += [] if config.host.load else [OF_LOAD]
+    if in_vivo:  # bone is made as the host makes it
+        silent.append(re.compile(r"^cells\.donor\.species\.bone"))
+    if material is None or not material.bmp2_equivalent:
+        silent.append(re.compile(r"^bone\.factor"))
     return {
         key: number
         for key, number in config.parameters().items()
-        if not SILENT.search(key)
+        if not any(pattern.search(key) for pattern in silent)
         and not (key.endswith("hill") and number == 1)
-        and not (".cues." in key and config.host.setting == "in_vivo" and "oestrogen" in key)
+        and not (".cues." in key and in_vivo and "oestrogen" in key)
         and not key.endswith(("vitality.0.age",))
     }
 
@@ -89,3 +103,42 @@ def test_schedules_donors_and_genes_are_told() -> None:
         "It divides in 8 equal stages",
     ):
         assert words in told, words
+
+
+def test_scaffold_bone_and_load_are_told() -> None:
+    config = load(
+        "quickstart",
+        set={
+            "host": {
+                "base": "human_femoral_head",
+                "load": "femoral_head",
+                "bone": {"family": "gyroid_net", "pore_size": "300 um", "porosity": 0.8, "dead": True},
+            },
+            "scaffold.material": "dbm",
+            "scaffold.loaded": [{"species": "bmp2", "amount": "5 ug"}],
+            "fields.bmp2": "bmp2",
+        },
+    )  # fmt: skip
+    told = " ".join(paragraphs(config))
+    carrier, load_ = config.scaffold.material.carrier, config.host.load
+    for words in (
+        "An osteoblast lays 300 um^3/d [",
+        "recedes at 0.08 um/d [",
+        "Cells that touch it feel 60 ng/mL [",
+        "× exp(−t/7 d [",
+        "5 ug of bmp2 was loaded; the share " + str(carrier.burst.text),
+        "half-life " + str(carrier.half_life.text),
+        "bind it at 1 /h [",
+        "hold it for 7 d [",
+        "(the mean host has the porosity 0.8 [",
+        "it is dead, and nobody answers its resorption",
+        "T-scores refer to young adults of BV/TV 0.25 [",
+        f"carries {load_.stress.text} [",
+        "one that is strained by 0.8 % [",
+        "Factor bmp2:",
+    ):
+        assert words in told, words
+    culture = " ".join(paragraphs(load("quickstart", set={"scaffold.material": "ti6al4v"})))
+    for words in ("recedes at 0.08", "T-scores", "has failed", "It is lost", "was loaded"):
+        assert words not in culture, words
+    assert "It does not degrade." in culture
