@@ -2,10 +2,10 @@
 
     python benchmarks/benchmark_tissue.py [--sizes N ...] [--threads N ...] [--days N] [--cpu]
 
-A sheet gyroid of two periods per 100 voxels is an eighth of the box. On its surfaces lies matrix, in
-a tenth of the voxels, and next to it stands an osteoblast in each of as many. *In culture* nothing
-is resorbed; *in a host* another tenth is bone of the host, in the middle of the pores, all of it is
-resorbed, the cells that come to it are counted with the matrix, and the construct is under load.
+A sheet gyroid of two periods per 100 voxels is an eighth of the box. On its surfaces lies matrix,
+in a tenth of the voxels, and next to it stands an osteoblast in each of as many. *In culture*
+nothing is resorbed; *in a host* another tenth is bone of the host, in the middle of the pores, all
+bone is resorbed, calling the cells for it is part of the matrix, and the construct is under load.
 The scaffold dissolves from its surfaces, or its chains are cut in every voxel (hydrolysis, with the
 acid that it gives off).
 

@@ -17,6 +17,12 @@
 #include <math.h>
 #include <stddef.h>
 
+#ifdef __GNUC__
+#define SCAFFOLDSIM_INLINE static inline __attribute__((always_inline))
+#else
+#define SCAFFOLDSIM_INLINE static inline
+#endif
+
 /* A fraction per voxel in C order, and which axes are periodic. */
 typedef struct {
     const float *f;
@@ -41,7 +47,7 @@ typedef struct {
 } exposure_rows;
 
 /* Fill rows [i0 .. i1][j0 .. j1], around the z of the offsets `z[-1 .. 1]`. */
-static inline void exposure_sum(
+SCAFFOLDSIM_INLINE void exposure_sum(
     exposure_rows *rows, const float *f, const ptrdiff_t *x, const ptrdiff_t *y,
     const ptrdiff_t *z, int i0, int i1, int j0, int j1)
 {
@@ -55,7 +61,7 @@ static inline void exposure_sum(
 }
 
 /* 32 times the gradient of f, per voxel, at [i][j]. */
-static inline void exposure_gradient(const exposure_rows *rows, int i, int j, float *gradient)
+SCAFFOLDSIM_INLINE void exposure_gradient(const exposure_rows *rows, int i, int j, float *gradient)
 {
     const float *a = &rows->sum[i - 1][j], *b = &rows->sum[i][j], *c = &rows->sum[i + 1][j];
     const float *d = &rows->rise[i - 1][j], *e = &rows->rise[i][j], *g = &rows->rise[i + 1][j];
@@ -101,15 +107,26 @@ static inline double exposed_area(
         for (int side = 0; side < 2; side++) {
             if (jump[a][side] <= 0.0f)
                 continue;
-            const int to = 1 + 2 * side, end = 4 * side;
-            if (a == 0) {
-                exposure_sum(&rows, f, at[0], at[1], &at[2][2], end, end, 1, 3);
-                exposure_gradient(&rows, to, 2, next);
-            } else if (a == 1) {
-                exposure_sum(&rows, f, at[0], at[1], &at[2][2], 1, 3, end, end);
-                exposure_gradient(&rows, 2, to, next);
-            } else {
-                exposure_sum(&beside, f, at[0], at[1], &at[2][to], 1, 3, 1, 3);
+            /* bounds in numbers, so that compilers unroll */
+            switch (2 * a + side) {
+            case 0:
+                exposure_sum(&rows, f, at[0], at[1], &at[2][2], 0, 0, 1, 3);
+                exposure_gradient(&rows, 1, 2, next);
+                break;
+            case 1:
+                exposure_sum(&rows, f, at[0], at[1], &at[2][2], 4, 4, 1, 3);
+                exposure_gradient(&rows, 3, 2, next);
+                break;
+            case 2:
+                exposure_sum(&rows, f, at[0], at[1], &at[2][2], 1, 3, 0, 0);
+                exposure_gradient(&rows, 2, 1, next);
+                break;
+            case 3:
+                exposure_sum(&rows, f, at[0], at[1], &at[2][2], 1, 3, 4, 4);
+                exposure_gradient(&rows, 2, 3, next);
+                break;
+            default:
+                exposure_sum(&beside, f, at[0], at[1], &at[2][1 + 2 * side], 1, 3, 1, 3);
                 exposure_gradient(&beside, 2, 2, next);
             }
             float square = 0.0f;

@@ -69,7 +69,8 @@ class Degradation:
     gel : ndarray of float32 or None
         Share of the gel that is left in each voxel, if it is one.
     molecular_weight : ndarray of float32 or None
-        M/M₀ in each voxel, for ``hydrolysis``.
+        M/M₀ in each voxel, for ``hydrolysis``; some hours old before mass is lost, but exact in
+        what follows from it.
     lost : ndarray of float32
         Share of each voxel that was lost in the last step.
     total_lost : float
@@ -152,14 +153,15 @@ class Degradation:
             return None
         mass = np.sum(self._body, dtype=np.float64)
         held = np.sum(self._body * self.molecular_weight, dtype=np.float64)
-        return float(held / mass) if mass > 0 else None
+        return float(held / mass) * self._since if mass > 0 else None
 
     @property
     def integrity(self) -> "float | Floats":
         """Stiffness of the solid as a share of the start: min(1, M/M₀ + 0.1) for hydrolysis."""
         if self.molecular_weight is None:
             return 1.0
-        stiff: Floats = np.minimum(self.molecular_weight + np.float32(_STAYS_STIFF), np.float32(1))
+        weight = self.molecular_weight * np.float32(self._since)
+        stiff: Floats = np.minimum(weight + np.float32(_STAYS_STIFF), np.float32(1))
         return stiff
 
     def advance(
@@ -253,6 +255,11 @@ class Degradation:
         if self.mode in _SURFACE and self.gel is None:
             return self.rate / self.grid.voxel
         return math.log(2) / self._half_mass
+
+    @property
+    def _since(self) -> float:
+        """By what chains are shorter now than in `molecular_weight`, acid left out."""
+        return math.exp(-self._slowest() * self._owed)
 
     def _least(self) -> float:
         """Return what that rate must come to before a step is made."""

@@ -235,9 +235,8 @@ class Matrix:
         mineralisation, resorption
             Multipliers of the rates.
         elapsed
-            Time for which osteoid mineralises and mineral ages now, s: `dt`, or that of several
-            steps for all of them, and 0 in the others. It is exact for what was there at the
-            beginning, and even on average for what was laid in between.
+            Time for which osteoid mineralises and mineral ages now, s: `dt`, or 0 in some steps and
+            that of all in the next, which is right on average for what is laid in between.
         supplied
             Bool (nx, ny, nz): where resorption has its full speed; elsewhere `far_resorption` of it
             is left. None: nothing is resorbed, as in culture.
@@ -259,13 +258,11 @@ class Matrix:
         speed *= float(self.bone.resorption_speed) * dt / self.grid.voxel
         where = np.empty(0, np.uint8)
         if supplied is not None and speed > 0.0:
-            where = _typed(supplied, "supplied", np.bool_, self.grid.shape).reshape(-1)
-            where = where.view(np.uint8)
+            where = _typed(supplied, "supplied", np.bool_, self.grid.shape).view(np.uint8).ravel()
 
         nx, ny, nz = self.grid.shape
         books = np.zeros((nx, 5))
         ends = np.arange(nx + 1, dtype=np.int64) * (ny * nz)
-        # 2**31 - 1 voxels at the most: the last end is a whole number of four bytes
         planes = np.searchsorted(voxels, ends.astype(np.int32)).astype(np.intp)
         rows, near = np.zeros((2, nx * ny), np.uint8)
         if voxels.size or where.size:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scaffoldsim.model import _osteoid
 from scaffoldsim.model.degradation import Degradation
 from scaffoldsim.model.delivery import SOURCES
 from scaffoldsim.model.ground import PORE, Ground
@@ -34,11 +35,11 @@ OSTEOCYTE, BURIED = "osteocyte", "buried"
 HOST = SOURCES.index("host")
 #: within this distance of perfusion a scaffold is taken away by cells, m (assumed: a few cells)
 _REACH_OF_CELLS = 100e-6
-#: steps between two rounds of resorption, mineralisation and recruits, and two looks at load: all
-#: of these are of days
+#: steps between two rounds of mineralisation and recruits, and two looks at load: all are of days
 _TURN_EVERY = _LOAD_EVERY = 6
-#: steps between two changes of what hinders fluxes, and two of who waits for an answer: a day
-_FLUX_EVERY = _PASS_EVERY = 24
+#: steps between two changes of what hinders fluxes, two of who waits for an answer, and two rounds
+#: of resorption, in which bone recedes by some thousandths of a voxel: a day
+_FLUX_EVERY = _PASS_EVERY = _RESORB_EVERY = 24
 #: share of all matrix that was ever laid that the books may leave unexplained
 _LARGEST_GAP = 1e-7
 
@@ -134,7 +135,7 @@ class Tissue:
         self.supplied: NDArray[np.bool_] | None = None
         self.remodelling: Remodelling | None = None
         self.coupling: float | None = None
-        # steps of resorption and of mineralisation that are to be made, each times what multiplies it
+        # steps of resorption and mineralisation to be made, each times what multiplies it
         self._due = np.zeros(2)
         self._reached: NDArray[np.bool_] | None = None
         if in_vivo:
@@ -277,12 +278,14 @@ class Tissue:
         output = rates.tissue("deposition", felt)
         self._due += rates.tissue("resorption"), rates.tissue("mineralisation")
         turns = (model.step_index + 1) % _TURN_EVERY == 0
+        resorbs = self.supplied is not None and (model.step_index + 1) % _RESORB_EVERY == 0
         resorption = mineralisation = 0.0
+        if resorbs:
+            resorption = self._due[0] * self._cues(rates, "resorption")
+            self._due[0] = 0.0
         if turns:
-            if self.supplied is not None:
-                resorption = self._due[0] * self._cues(rates, "resorption")
             mineralisation = self._due[1] / _TURN_EVERY * self._cues(rates, "mineralisation")
-            self._due[:] = 0.0
+            self._due[1] = 0.0
         self.matrix.advance(
             dt,
             scaffold=self.degradation.fraction,
@@ -292,7 +295,7 @@ class Tissue:
             mineralisation=mineralisation,
             elapsed=_TURN_EVERY * dt if turns else 0.0,
             resorption=resorption,
-            supplied=self.supplied if turns else None,
+            supplied=self.supplied if resorbs else None,
         )
 
     def throughout(self, rates: Rates, event: str) -> float:
@@ -422,10 +425,11 @@ class Tissue:
 
 
 def _ascending(voxels: NDArray[np.int32], n: int) -> NDArray[np.int32]:
-    """Return `voxels` of `n`, each there once, in order."""
+    """Return some of `n` voxels, each there once, in order."""
     if 64 * voxels.size < n:
         return np.sort(voxels)
-    # of many, marking them is quicker than sorting
-    marked = np.zeros(n, bool)
-    marked[voxels] = True
-    return np.flatnonzero(marked).astype(np.int32)
+    # many are marked quicker than sorted
+    marks, found = np.zeros(n, np.uint8), np.empty(voxels.size + 1, np.int32)
+    marks[voxels] = 1
+    _osteoid.marked(marks, found)
+    return found[:-1]
