@@ -66,10 +66,11 @@ def check(config: str, /, *, set: Changes = None, seed: int | None = None) -> No
         "hash": loaded.hash,
         "steps": f"{loaded.steps:,} of {loaded.step / 3600:g} h",
         "voxels": f"{need.voxels:,}, {' x '.join(map(str, model.grid.shape))}",
-        "cells": f"{model.cells.n:,} at the start, at most {need.cells:,}",
-        "memory": f"at most {need.memory_bytes / 1e6:,.0f} MB",
+        "cells": f"{model.cells.n:,} at the start, at most {max(need.cells, model.cells.n):,}",
+        "memory": f"at most {need.memory_bytes / 1e6:,.0f} MB; {need.picture_bytes / 1e6:,.0f} MB "
+        "while the picture is drawn",
         "disk": f"at most {need.disk_bytes / 1e6:,.0f} MB",
-        "time": f"about {minutes(need.seconds)} on two cores",
+        "time": f"about {minutes(need.seconds)} on two free cores",
         "parameters": f"{len(marks)} with a source: {counted}",
         "run folder": str(folder),
     }

@@ -65,6 +65,7 @@ def curves(
     y_label: str,
     alt: str,
     from_zero: bool = True,
+    log: bool = False,
 ) -> str:
     """Draw curves, each named at its end.
 
@@ -78,6 +79,8 @@ def curves(
         What the figure shows, for those who hear the page.
     from_zero : bool
         Whether the y axis starts at zero.
+    log : bool
+        Whether the y axis is logarithmic; what is not above zero is left out.
 
     Returns
     -------
@@ -98,10 +101,12 @@ def curves(
     ends = [float(line.x[np.isfinite(line.y)][-1]) for line in drawn]
     starts = [float(line.x[np.isfinite(line.y)][0]) for line in drawn]
     axes.set_xlim(min(starts), max(ends) if max(ends) > min(starts) else min(starts) + 1)
-    if from_zero:
-        axes.set_ylim(bottom=0)
-        if axes.get_ylim()[1] <= 1e-12:
-            axes.set_ylim(0, 1)
+    if log:
+        axes.set_yscale("log")
+    elif from_zero:
+        # A curve that hardly changes would lie on the upper edge.
+        top = axes.get_ylim()[1]
+        axes.set_ylim(0, 1 if top <= 1e-12 else max(top, 1.08 * _highest(drawn)))
     _name_ends(axes, drawn)
     return _svg(figure, alt)
 
@@ -111,7 +116,7 @@ def stacked(lines: Sequence[Line], *, x_label: str, y_label: str, alt: str) -> s
     drawn = [line for line in lines if np.nansum(line.y) > 0]
     if not drawn:
         return ""
-    figure, axes = _figure(4.6, 2.9, right=0.2)
+    figure, axes = _figure(4.6, 2.9)
     base = np.zeros_like(drawn[0].y)
     for line in drawn:
         top = base + np.nan_to_num(line.y)
@@ -124,7 +129,8 @@ def stacked(lines: Sequence[Line], *, x_label: str, y_label: str, alt: str) -> s
     axes.set_xlim(drawn[0].x[0], max(drawn[0].x[-1], drawn[0].x[0] + 1e-9))
     axes.set_ylim(0, max(float(base.max()) * 1.05, 1e-9))
     handles, labels = axes.get_legend_handles_labels()
-    axes.legend(handles[::-1], labels[::-1], frameon=False, fontsize=8.5, loc="upper left",
+    axes.legend(handles[::-1], labels[::-1], frameon=False, fontsize=8, loc="upper left",
+                bbox_to_anchor=(1.0, 1.03), borderpad=0.2, handletextpad=0.5,
                 handlelength=0.9, labelspacing=0.3)  # fmt: skip
     return _svg(figure, alt)
 
@@ -175,28 +181,32 @@ def _figure(
         return figure, axes
 
 
+def _highest(lines: Sequence[Line]) -> float:
+    return max(float(np.nanmax(line.y)) for line in lines)
+
+
 def _short(name: str) -> str:
     return name if len(name) <= 18 else name[:17] + "…"
 
 
 def _name_ends(axes: Axes, lines: Sequence[Line]) -> None:
     """Name each curve at its end, names that would overlap moved apart."""
-    bottom, top = axes.get_ylim()
-    step = (top - bottom) * 0.075
+    # Heights are shares of the axis, which may be logarithmic.
+    place = axes.transData + axes.transAxes.inverted()
     wanted = sorted(
-        (float(line.y[np.isfinite(line.y)][-1]), index) for index, line in enumerate(lines)
+        (float(place.transform((0.0, line.y[np.isfinite(line.y)][-1]))[1]), index)
+        for index, line in enumerate(lines)
     )
+    step = 0.075
     placed: list[float] = []
     for height, _ in wanted:
         placed.append(max(height, placed[-1] + step) if placed else height)
     # The stack may not rise above the axes.
-    excess = max(placed[-1] - top, 0.0)
-    right = axes.get_xlim()[1]
-    reach = right - axes.get_xlim()[0]
+    excess = max(placed[-1] - 1.0, 0.0)
     for (_, index), height in zip(wanted, placed, strict=True):
         line = lines[index]
-        axes.text(right + 0.02 * reach, height - excess, _short(line.label), color=line.colour,
-                  va="center", fontsize=8.8, clip_on=False)  # fmt: skip
+        axes.text(1.02, height - excess, _short(line.label), color=line.colour, va="center",
+                  fontsize=8.8, clip_on=False, transform=axes.transAxes)  # fmt: skip
 
 
 def _svg(figure: Figure, alt: str) -> str:

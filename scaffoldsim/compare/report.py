@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from scaffoldsim.run.record import Run
 #: Depth profiles are shown for so many days, and in so many layers at most.
 _DAYS = 5
 _LAYERS = 60
+#: From so many on, cells are counted in thousands.
+_MANY = 2000
 #: From early (light) to late (dark), one hue: time is an order.
 _TIMES = ("#8FC1DE", "#5DA5D1", "#3182BD", "#1461A8", "#08306B")
 
@@ -59,15 +63,15 @@ def write_report(run: Run | str | os.PathLike[str]) -> Path:
         "day": f"{days[-1]:.4g}",
         "manifest": run.manifest,
         "cards": _cards(run, table),
-        "shape": _shape(run.morphometry),
-        "criteria": (run.morphometry or {}).get("criteria") or [],
+        "shape": _shape(run.morphometry) if _built(run) else [],
+        "criteria": list(_criteria(run.morphometry)),
         "scores": tissue.criteria(table),
         "risks": tissue.risks(table),
         "figures": _figures(run, table, days),
         "picture": page.embedded(run.path / "picture.png"),
         "parameters": list(page.parameters(run.config)),
         "settings": list(_settings(run.config)),
-        "notes": run.notes,
+        "notes": [_set(note) for note in run.notes],
         "missing": [
             name
             for name in map(str, table.columns)
@@ -82,6 +86,7 @@ def _cards(run: Run, table: Any) -> list[dict[str, str]]:
     """Return the numbers at the head of the page, each with what it is to be seen against."""
     ends = metrics.endpoints(run)
     outcomes = {o.name: o for o in metrics.OUTCOMES}
+    built = _built(run)
     start = metrics.series(table, "cells")[0]
     growth = ends["cells"] / start if start > 0 else np.nan
     oxygen = float(metrics.column(table, "oxygen_mean_mM")[-1])
@@ -93,10 +98,21 @@ def _cards(run: Run, table: Any) -> list[dict[str, str]]:
         return {"label": label, "value": f"{value} {unit}".strip(), "beside": beside}
 
     cards = []
+    density, host = (tissue.last(table, k) for k in ("bmd_g_per_cm3", "host_bone_fraction"))
+    if host > 0:
+        whole = f"{100 * (host + tissue.last(table, 'bv_tv')):.1f} %"
+        cards.append({"label": "Bone volume", "value": whole, "beside": "BV/TV, host and new bone"})
+    if np.isfinite(density):
+        score = tissue.last(table, "t_score")
+        signed = f"{score:.1f}".replace("-", "−")
+        beside = f"T-score {signed}" if np.isfinite(score) else ""
+        value = f"{density:.3f} g/cm³"
+        cards.append({"label": "Bone mineral density", "value": value, "beside": beside})
     filled = tissue.last(table, "bone_in_pore")
     if np.isfinite(filled):
         left = 100 * tissue.last(table, "scaffold_mass")
-        beside = f"of the pores; {left:.0f} % of the scaffold left" if np.isfinite(left) else ""
+        place = "of the pores" if built else "of the space"
+        beside = f"{place}; {left:.0f} % of the scaffold left" if np.isfinite(left) else place
         cards.append({"label": "New bone", "value": f"{100 * filled:.1f} %", "beside": beside})
     from_start = outcomes["cells"].text(float(start))
     times = f"{growth:.1f} × the {from_start} at the start" if np.isfinite(growth) else ""
@@ -107,16 +123,23 @@ def _cards(run: Run, table: Any) -> list[dict[str, str]]:
         card("adipocyte_share", "Adipocyte share", "of live cells"),
         card("viability", "Viability", "live of live and dead"),
         card("oxygen_p05_mM", "Oxygen, 5th percentile", f"of the pore; mean {oxygen:.3f} mM"),
-        card("porosity", "Porosity", "of the scaffold"),
-        card("pore_size_um", "Pore size", "mean local thickness of the pore"),
+        *([card("porosity", "Porosity", "of the scaffold")] if built else []),
+        *([card("pore_size_um", "Pore size", "mean local thickness of the pore")] if built else []),
     ]
+
+
+def _built(run: Run) -> bool:
+    """Whether there was a scaffold: a gel, or marrow, has no walls."""
+    return float((run.morphometry or {}).get("porosity") or 0.0) < 1
 
 
 def _figures(run: Run, table: Any, days: Array) -> list[dict[str, Any]]:
     """All curves that have something to show: title, caption, SVG."""
     paints = curves.type_paints()
+    many = metrics.series(table, "cells").max() >= _MANY
+    scale, of_cells = (1000, "cells (thousands)") if many else (1, "cells")
     counts = [
-        Line(label, colour, days, metrics.column(table, f"cells_{name}") / 1000)
+        Line(label, colour, days, metrics.column(table, f"cells_{name}") / scale)
         for name, (label, colour) in paints.items()
     ]
     share = [
@@ -129,9 +152,13 @@ def _figures(run: Run, table: Any, days: Array) -> list[dict[str, Any]]:
     ]
     viable = [Line("live", "#117733", days, 100 * metrics.series(table, "viability"))]
     depth_cells, depth_oxygen = _profiles(run)
+    crowded = any(line.y.max() >= _MANY / 1000 for line in depth_cells)
+    if not crowded:
+        depth_cells = [replace(line, y=1000 * line.y) for line in depth_cells]
+    per_volume = "cells per mm³ (thousands)" if crowded else "cells per mm³"
     drawn = [
         ("Cells by type", "", curves.stacked(
-            counts, x_label="day", y_label="cells (thousands)", alt="Cells by type over time")),
+            counts, x_label="day", y_label=of_cells, alt="Cells by type over time")),
         ("Fate", "Shares of live cells: counts alone mislead, since fate drains the dividing pool.",
          curves.curves(share, x_label="day", y_label="share of live cells (%)",
                        alt="Osteogenic and adipocyte share over time")),
@@ -140,7 +167,7 @@ def _figures(run: Run, table: Any, days: Array) -> list[dict[str, Any]]:
         ("Viability", "Live cells as a share of live cells and all that died so far.",
          curves.curves(viable, x_label="day", y_label="viability (%)", alt="Viability over time")),
         ("Cells by depth", "Layers along z, from face to face.", curves.curves(
-            depth_cells, x_label="z (mm)", y_label="cells per mm³ (thousands)",
+            depth_cells, x_label="z (mm)", y_label=per_volume,
             alt="Cell density along z on several days")),
         ("Oxygen by depth", "Mean of the pore in each layer along z.", curves.curves(
             depth_oxygen, x_label="z (mm)", y_label="oxygen (mM)",
@@ -203,6 +230,17 @@ def _shape(measured: Mapping[str, Any] | None) -> list[dict[str, str]]:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             rows.append({"label": label, "value": f"{value * scale:.4g} {unit}".strip()})
     return rows
+
+
+def _criteria(measured: Mapping[str, Any] | None) -> Any:
+    """Yield the verdicts on the scaffold as built, set for people."""
+    for row in (measured or {}).get("criteria") or []:
+        yield row | {key: _set(str(row[key])) for key in ("name", "limit") if key in row}
+
+
+def _set(text: str) -> str:
+    """Set plain text of a file for people: "599.9 um", ">= 0.90"."""
+    return re.sub(r"\bum\b", "µm", text).replace(">=", "≥").replace("<=", "≤")
 
 
 def _settings(config: Mapping[str, Any], key: str = "") -> Any:

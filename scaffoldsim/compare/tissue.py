@@ -6,6 +6,7 @@ of an older version, what it would show is left out.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,12 +30,12 @@ _CRITERIA = (
     ("score_c5", "C5 strong enough", "lowest stiffness so far against what the load needs"),
 )
 _RISKS = (
-    ("risk_near_pd_max", "Cells near their last division"),
+    ("risk_near_pd_max", "Cells near their last division (senescence)"),
     ("risk_mitogenic_gene", "A gene that drives division"),
-    ("risk_allogeneic", "Cells or tissue of another human"),
-    ("risk_xenogeneic", "Cells or tissue of another species"),
-    ("risk_jaw_necrosis", "A drug with osteonecrosis of the jaw"),
-    ("risk_breast_cancer", "A drug with breast cancer"),
+    ("risk_allogeneic", "Cells or tissue of another individual (allogeneic)"),
+    ("risk_xenogeneic", "Cells or tissue of another species (xenogeneic)"),
+    ("risk_jaw_necrosis", "A drug linked to osteonecrosis of the jaw"),
+    ("risk_breast_cancer", "A drug linked to breast cancer"),
 )
 
 
@@ -63,9 +64,9 @@ def figures(table: pd.DataFrame, days: Array) -> list[tuple[str, str, str]]:
         return Line(label, colour, days[there], values[there], dashed=dashed)
 
     bone = [
-        line("osteoid, mineral", _BONE, "bv_tv", 100),
-        line("mineral", _MINERAL, "mv_tv", 100),
-        line("host", _HOST, "host_bone_fraction", 100, True),
+        line("new bone", _BONE, "bv_tv", 100),
+        line("mineralised", _MINERAL, "mv_tv", 100),
+        line("host bone", _HOST, "host_bone_fraction", 100, True),
     ]
     filled = [line("new bone", _BONE, "bone_in_pore", 100)]
     left = [
@@ -74,25 +75,27 @@ def figures(table: pd.DataFrame, days: Array) -> list[tuple[str, str, str]]:
     ]
     turned = [
         line("laid", _BONE, "bone_laid_mm3"),
-        line("new, resorbed", "#CC79A7", "bone_resorbed_mm3"),
-        line("host, resorbed", _HOST, "host_bone_resorbed_mm3", 1, True),
+        line("new resorbed", "#CC79A7", "bone_resorbed_mm3"),
+        line("host resorbed", _HOST, "host_bone_resorbed_mm3", 1, True),
     ]
     stiffness = [_between(table, days)]
     collapse = [line("index", "#117733", "collapse_index")]
-    density = [line("BMD", _HOST, "bmd_g_per_cm3")]
+    density = [_change(line("BMD", _HOST, "bmd_g_per_cm3"))]
     drawn = [
-        ("Bone", "Over the whole box: BV/TV and MV/TV of new bone, and bone of the host.",
+        ("Bone", "Share of the whole box (BV/TV). New bone is osteoid and mineralised bone.",
          _chart(bone, "share of the box (%)", "Bone over time")),
-        ("Bone in the pores", "New bone over the volume that is not scaffold.",
+        ("Bone in the pores", "New bone as a share of the volume that is not scaffold.",
          _chart(filled, "share of the pores (%)", "Bone in the pores over time")),
-        ("Bone laid and resorbed", "Since the start.",
+        ("Bone laid and resorbed", "Volume since the start.",
          _chart(turned, "volume (mm³)", "Bone laid and resorbed since the start")),
-        ("Bone mineral density", "Of new and host bone over the box.",
-         _chart(density, "BMD (g/cm³)", "Bone mineral density over time")),
+        ("Bone mineral density", _density(table),
+         _chart(density, "change since the start (%)", "Change of bone mineral density over time",
+                from_zero=False)),
         ("Scaffold left", "Share of the start. A polymer loses molecular weight before mass.",
          _chart(left, "share of the start (%)", "Mass and molecular weight of the scaffold")),
-        ("Stiffness", "Of scaffold and bone along the load; band: Reuss and Voigt bounds.",
-         _chart(stiffness, "modulus (MPa)", "Stiffness of the construct over time")),
+        ("Stiffness", "Of scaffold and bone along the load. Band: what such a mixture can have at "
+         "least and at most (Reuss and Voigt bounds).",
+         _chart(stiffness, "modulus (MPa)", "Stiffness of the construct over time", log=True)),
         ("Collapse index", "Strain of the weakest layer over that of collapse: it fails above 1.",
          _chart(collapse, "index", "Collapse index over time")),
     ]  # fmt: skip
@@ -132,7 +135,23 @@ def _between(table: pd.DataFrame, days: Array) -> Line:
     return Line("construct", "#117733", days, mean, *band)
 
 
-def _chart(lines: list[Line], y_label: str, alt: str) -> str:
+def _change(line: Line) -> Line:
+    """Return a curve as its change since the start, %."""
+    start = line.y[0] if line.y.size else 0.0
+    change = 100 * (line.y / start - 1) if start > 0 else np.full(line.y.shape, np.nan)
+    return replace(line, y=change)
+
+
+def _density(table: pd.DataFrame) -> str:
+    """Say what bone mineral density was and is."""
+    values = metrics.column(table, "bmd_g_per_cm3")
+    there = values[np.isfinite(values)]
+    if not there.size:
+        return ""
+    return f"New and host bone over the box: {there[0]:.3f} g/cm³ at first, {there[-1]:.3f} now."
+
+
+def _chart(lines: list[Line], y_label: str, alt: str, **how: bool) -> str:
     """Draw curves over the days; those of nothing but zeros are left out."""
-    shown = [line for line in lines if np.any(line.y != 0)]
-    return curves.curves(shown, x_label="day", y_label=y_label, alt=alt)
+    shown = [line for line in lines if np.any(line.y[np.isfinite(line.y)] != 0)]
+    return curves.curves(shown, x_label="day", y_label=y_label, alt=alt, **how)

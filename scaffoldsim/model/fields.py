@@ -139,9 +139,7 @@ class Fields:
         self._supplies: dict[str, list[Callable[[], Supply]]] = {n: [] for n in self.species}
         self._set_pore(fraction)
         self.built = fraction
-        self.domain = Domain(
-            self._passable(), voxel=grid.voxel, periodic=faces.periodic, threads=threads
-        )
+        self.domain = Domain(self.pore, voxel=grid.voxel, periodic=faces.periodic, threads=threads)
         self._stepper: dict[str, Stepper] = {}
         for name, entry in self.species.items():
             if entry.secretion is not None and entry.secretion.hypoxic_fold is not None:
@@ -214,27 +212,36 @@ class Fields:
                 error.args = (f"{name}: {error}",)
                 raise
 
-    def update(self, fraction: Array) -> dict[str, float]:
-        """Take a changed fraction by which voxels hinder fluxes, of the same shape.
+    def update(self, fraction: Array, voxels: NDArray[np.int32] | None = None) -> dict[str, float]:
+        """Take a changed fraction by which voxels hinder fluxes: of all, or of a few.
 
         A voxel that opens holds nothing at first, since solid holds no solute; one that closes
-        loses what it held.
+        loses what it held. `voxels` are flat numbers, ascending, with a fraction each; few of them
+        cost little, and the result is the same.
 
         Returns
         -------
         dict of str to float
             What was lost with the voxels that closed, by species, mol or kg.
         """
-        before = self.pore > 0
-        self._set_pore(fraction)
-        self.domain.update(self._passable())
-        closed = before & (self.pore == 0)
+        flat = self.pore.reshape(-1)
+        if voxels is None:
+            before = flat > 0
+            self._set_pore(fraction)
+            closed = np.flatnonzero(before & (self.pore.reshape(-1) == 0))
+        else:
+            now = _through(fraction)
+            closed = voxels[(flat[voxels] > 0) & (now == 0)]
+            flat[voxels] = now
+            self.reopen(now > 0.5, voxels)
+        self.domain.update(self.pore, changed=voxels)
         lost = {}
         for name, value in self.value.items():
-            amount = float(np.sum(value, where=closed, dtype=np.float64))
+            amount = float(np.sum(value.reshape(-1)[closed], dtype=np.float64))
             lost[name] = amount * self.grid.voxel_volume
             if amount > 0:
-                self.value[name] = np.where(closed, np.float32(0), value)
+                self.value[name] = value.copy()
+                self.value[name].reshape(-1)[closed] = 0
         return lost
 
     def reopen(self, where: NDArray[np.bool_], voxels: NDArray[np.int32] | None = None) -> None:
@@ -282,14 +289,8 @@ class Fields:
     def _set_pore(self, fraction: Array) -> None:
         if np.shape(fraction) != self.grid.shape:
             raise ValueError(f"fraction has shape {np.shape(fraction)}; grid: {self.grid.shape}")
-        self.pore = np.clip(1.0 - np.asarray(fraction, np.float32), 0, 1)
+        self.pore = np.ascontiguousarray(_through(fraction))
         self.reopen(self.pore > 0.5)
-
-    def _passable(self) -> Array:
-        """Return the pore as the solver takes it: a mask, if no voxel is partly solid."""
-        binary = bool(np.all((self.pore == 0) | (self.pore == 1)))
-        passable: Array = self.pore > 0 if binary else self.pore
-        return passable
 
     def _terms(self, name: str, cells: "Cells") -> dict[str, Any]:
         """Return sources and sinks of species `name`, as the solver takes them."""
@@ -327,6 +328,12 @@ class Fields:
 def _basal(name: str, cells: "Cells", rate: Array | None) -> Array | None:
     """Let cells give off what their type and oxygen say, and no more."""
     return rate
+
+
+def _through(fraction: Array) -> NDArray[np.float32]:
+    """Return the share of a flux that is let through."""
+    through: NDArray[np.float32] = np.clip(1.0 - np.asarray(fraction, np.float32), 0, 1)
+    return through
 
 
 def _oxygen_first(name: str) -> bool:

@@ -131,7 +131,7 @@ class Ground:
         n = grid.n_voxels
         self.kind, self.touch = np.zeros(n, np.uint8), np.ones(n, np.uint8)
         self.felt = np.zeros(n, np.float32)
-        self.level = self._built_level()
+        self.level = self._built_level(slice(None))
 
     def __repr__(self) -> str:
         counts = np.bincount(self.kind, minlength=4)
@@ -213,11 +213,12 @@ class Ground:
         if fluxes or found[:, 1].any():
             level = np.empty_like(self.level)
             _ground.levels(*parts, self._osteoid, self._bone, level, threads)
-            fluxes = not np.array_equal(level, self.level)
-            if fluxes:
-                self.level = level
-                lost = self.fields.update(self._hindrance())
-        if first or fluxes:
+            changed = np.flatnonzero(level != self.level).astype(np.int32)
+            self.level = level
+            if changed.size:
+                lost = self.fields.update(self._hindrance(changed), changed)
+                self.fields.reopen(self.kind[changed] == PORE, changed)
+        if first:
             self.fields.reopen((self.kind == PORE).reshape(self.grid.shape))
         elif voxels.size:
             self.fields.reopen(self.kind[voxels] == PORE, voxels)
@@ -230,7 +231,7 @@ class Ground:
     def load(self, state: Mapping[str, ArrayLike]) -> None:
         """Go to a stored state, before the `update` (first, without fluxes) with its arrays."""
         self.level = np.array(state["level"], np.uint8).ravel()
-        self.fields.update(self._hindrance())
+        self.fields.update(self._hindrance(slice(None)).reshape(self.grid.shape))
 
     # ------------------------------------------------------------------------------------------
 
@@ -258,19 +259,22 @@ class Ground:
             _ground.take(*parts, ENTER, found, ends - found[:, 0], self.kind, voxels, threads)
         return voxels
 
-    def _built_level(self) -> NDArray[np.uint8]:
-        """Levels of what the fields were made with."""
-        level = np.empty(self.grid.n_voxels, np.uint8)
-        parts = self._parts(self.fields.built)
-        _ground.levels(*parts, 0.0, 0.0, level, self._threads)
+    def _built(self, voxels: Any) -> Floats:
+        """What fluxes were hindered by in these voxels when the fields were made."""
+        return np.ascontiguousarray(self._parts(self.fields.built)[0][voxels])
+
+    def _built_level(self, voxels: Any) -> NDArray[np.uint8]:
+        """Levels of that."""
+        built, none = self._built(voxels), np.zeros(0, np.float32)
+        level = np.empty(built.size, np.uint8)
+        _ground.levels(built, none, none, none, 0.0, 0.0, level, self._threads)
         return level
 
-    def _hindrance(self) -> Floats:
-        """What fluxes are hindered by: levels, or what the fields were made with."""
-        built = self._parts(self.fields.built)[0]
-        same = self.level == self._built_level()
-        hindrance = np.where(same, built, self.level * np.float32(1 / LEVELS))
-        return hindrance.reshape(self.grid.shape)
+    def _hindrance(self, voxels: Any) -> Floats:
+        """What fluxes are hindered by there: levels, or what the fields were made with."""
+        level = self.level[voxels]
+        same = level == self._built_level(voxels)
+        return np.where(same, self._built(voxels), level * np.float32(1 / LEVELS))
 
 
 def greatest(of_kind: Sequence[float], of_none: float) -> NDArray[np.float64]:

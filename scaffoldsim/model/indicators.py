@@ -124,6 +124,8 @@ STRUCTURE: tuple[str, ...] = (
     "lesion_fraction",
     "score_c4",
 )
+#: bone over the box below which nothing is told of its surface or shape: a few voxels have none
+_LEAST_BONE = 1e-3
 #: oxygen below which a cell counts as hypoxic: 1 % O2, 7.6 mmHg at 1.3e-3 mM/mmHg
 HYPOXIC_MM = 0.0099
 
@@ -293,7 +295,8 @@ def _surfaces(model: "Model", tissue: Any, solid: Solid) -> dict[str, Any]:
     voxel, wraps = grid.voxel, grid.periodic
     found: dict[str, Any] = {}
     bone = int(np.count_nonzero(phases.bone))
-    if bone:
+    told = bone >= _LEAST_BONE * grid.n_voxels
+    if told:
         of_bone = surface(
             phases.bone, phases.pore, solid.scaffold + solid.bone, voxel=voxel, periodic=wraps
         )
@@ -375,10 +378,11 @@ def _structure(model: "Model", tissue: Any, solid: Solid) -> dict[str, Any]:
     def in_unit(value: float | None, scale: float) -> float | None:
         return None if value is None else value * scale
 
+    told = np.count_nonzero(solid.phases.bone) >= _LEAST_BONE * grid.n_voxels
     return {
-        "tb_th_um": in_unit(found.thickness, 1e6),
+        "tb_th_um": in_unit(found.thickness, 1e6) if told else None,
         "tb_sp_um": in_unit(found.spacing, 1e6),
-        "tb_n_per_mm": in_unit(found.number, 1e-3),
+        "tb_n_per_mm": in_unit(found.number, 1e-3) if told else None,
         "conn_d_per_mm3": in_unit(found.connectivity, 1e-9),
         "largest_bone_piece": found.largest,
         "lesion_fraction": lesion,

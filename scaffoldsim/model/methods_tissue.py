@@ -20,7 +20,8 @@ def touched_factor(config: Config) -> Factor | None:
     material = config.scaffold.material
     if material is None or float(material.bmp2_equivalent) == 0:
         return None
-    return config.bone.factor
+    factor: Factor = config.bone.factor
+    return factor
 
 
 def scaffold_of(config: Config, cite: References) -> str:
@@ -74,8 +75,9 @@ def _degradation(law: Degradation, cite: References) -> str:
     acid = f", faster by 1 + a/{cite(law.doubling_acid)} in acid a" if law.doubling_acid else ""
     return (
         "By hydrolysis its molecular weight falls with the half-life "
-        f"{cite(law.molecular_weight_half_life)}{acid}; below {cite(law.critical_molecular_weight)} "
-        f"of the start a voxel loses mass at {cite(law.loss_rate)}."
+        f"{cite(law.molecular_weight_half_life)}{acid}; below "
+        f"{cite(law.critical_molecular_weight)} of the start a voxel loses mass at "
+        f"{cite(law.loss_rate)}."
     )
 
 

@@ -147,6 +147,10 @@ class Release:
         self._surface = _surface(degradation) if self._loaded else np.zeros(0, bool)
         # voxels whose loss found no pore yet, and the share of each that waits
         self._waiting, self._waits = np.zeros(0, np.int64), np.zeros(0)
+        # a scaffold recedes in strides of hours; what a stride set free is given off over as many
+        # steps, since it dissolved all the time: the rest of it, per step, and the steps left
+        self._flow: NDArray[np.float32] = np.zeros(0, np.float32)
+        self._turns = self._since = 0
         self._source: dict[str, Array] = {}
         carried = {SPECIES[p] for p in self._content} | {f.species for f in self._loaded}
         for name in sorted(carried & fields.species.keys()):
@@ -166,8 +170,9 @@ class Release:
 
     @property
     def waiting(self) -> dict[str, float]:
-        """What of it waits for a pore, mol, by product."""
-        volume = float(self._waits.sum()) * self.grid.voxel_volume
+        """What of it waits for a pore or for its turn, mol, by product."""
+        turn = float(self._flow.sum(dtype=np.float64)) * self._turns
+        volume = (float(self._waits.sum()) + turn) * self.grid.voxel_volume
         return {product: content * volume for product, content in self._content.items()}
 
     @property
@@ -209,6 +214,8 @@ class Release:
             "spread": np.array([factor.spread for factor in self._loaded]),
             "waiting/voxel": self._waiting,
             "waiting/share": self._waits,
+            "flow": self._flow,
+            "turns": np.array([self._turns, self._since]),
         }
         return state | {f"bound/{name}": amount for name, amount in self.bound.items()}
 
@@ -219,6 +226,8 @@ class Release:
             factor.spread = float(spread)
         self._waiting = np.array(state["waiting/voxel"], np.int64)
         self._waits = np.array(state["waiting/share"], np.float64)
+        self._flow = np.array(state["flow"], np.float32)
+        self._turns, self._since = (int(n) for n in state["turns"])
         bound = (key for key in state if key.startswith("bound/"))
         self.bound = {k.removeprefix("bound/"): np.array(state[k], np.float64) for k in bound}
 
@@ -243,12 +252,29 @@ class Release:
 
     def _give_products(self, dt: float) -> None:
         names = {p: SPECIES[p] for p in self._content if SPECIES[p] in self.fields.species}
-        lost = self.degradation.lost
-        if not names or not (self._waiting.size or lost.any()):
+        if not names:
+            return
+        lost = self._turn(self.degradation.lost)
+        if not (self._waiting.size or lost.any()):
             return
         spread = self._opened(lost)
         for product, name in names.items():
             self._add(name, spread * np.float32(self._content[product] / dt))
+
+    def _turn(self, lost: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what of `lost` and of earlier strides is given off in this step."""
+        self._since += 1
+        if lost.any():
+            rest = self._flow * np.float32(self._turns) if self._turns else np.zeros_like(lost)
+            self._flow = np.divide(lost + rest, self._since, dtype=np.float32)
+            self._turns, self._since = self._since, 0
+        if not self._turns:
+            return np.zeros_like(lost)
+        self._turns -= 1
+        flow = self._flow
+        if not self._turns:
+            self._flow = np.zeros(0, np.float32)
+        return flow
 
     def _opened(self, lost: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return `lost`, moved to where it can dissolve; what finds no pore waits."""

@@ -280,10 +280,11 @@ class Remodelling:
         the mean times of their course are there as cells; and what they lay times the time to
         mineral is osteoid. Of osteoblasts a share
 
-        .. math:: \beta = \exp\left(-\frac{f_b h^3}{w\,v_o\,t}\right)
+        .. math:: \beta = \frac{1}{f_e} \int_0^{f_e} e^{-(f_b - f) h^3 / (w\,v_o\,t)}\, df
 
-        has filled its own voxel to `BURY` before it ends (w of what it lays goes there), and is
-        replaced: 1/(1 − β) times as much is waiting, and as many are on their way.
+        fills its own voxel to `BURY` before it ends (w of what it lays goes there; a voxel that a
+        cell may enter is filled by any share below `ENTER`, :math:`f_e`), and is replaced:
+        1/(1 − β) times as much is waiting, and as many are on their way.
 
         Parameters
         ----------
@@ -344,7 +345,11 @@ class Remodelling:
 
 def _replaced(lays: float, voxel_volume: float) -> float:
     """Return 1/(1 − β) for an osteoblast that lays the volume `lays` if it is not buried."""
-    buried = math.exp(-BURY * voxel_volume / (_OWN * lays)) if lays > 0 else 0.0
+    buried = 0.0
+    if lays > 0:
+        per_share = voxel_volume / (_OWN * lays)  # of what is laid, to fill its own voxel
+        full = math.exp(-(BURY - ENTER) * per_share)
+        buried = full * -math.expm1(-ENTER * per_share) / (ENTER * per_share)
     return 1 / (1 - min(buried, _MOST_BURIED))
 
 

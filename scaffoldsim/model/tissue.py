@@ -35,11 +35,11 @@ OSTEOCYTE, BURIED = "osteocyte", "buried"
 HOST = SOURCES.index("host")
 #: within this distance of perfusion a scaffold is taken away by cells, m (assumed: a few cells)
 _REACH_OF_CELLS = 100e-6
-#: steps between two rounds of mineralisation and recruits, and two looks at load: all are of days
-_TURN_EVERY = _LOAD_EVERY = 6
-#: steps between two changes of what hinders fluxes, two of who waits for an answer, and two rounds
-#: of resorption, in which bone recedes by some thousandths of a voxel: a day
-_FLUX_EVERY = _PASS_EVERY = _RESORB_EVERY = 24
+#: time between two rounds of mineralisation and recruits, and two looks at load, s: all are of days
+_TURN_EVERY = _LOAD_EVERY = 6 * 3600.0
+#: time between two changes of what hinders fluxes, two of who waits for an answer, and two rounds of
+#: resorption, in which bone recedes by some thousandths of a voxel, s
+_FLUX_EVERY = _PASS_EVERY = _RESORB_EVERY = 24 * 3600.0
 #: share of all matrix that was ever laid that the books may leave unexplained
 _LARGEST_GAP = 1e-7
 
@@ -182,21 +182,21 @@ class Tissue:
         cells, step = model.cells, model.step_index
         if self.remodelling is not None:
             self.coupling = self.remodelling.coupling(model.rates.signals, self._load_of_layers())
+            if step > 0 and _is_due(step - 1, dt, _PASS_EVERY):
+                self._pass_on()
+            # before bone is laid, so that nobody comes to a voxel that is filled in the same step
+            if _is_due(step, dt, _TURN_EVERY):
+                self._recruit(model, _steps(dt, _TURN_EVERY) * dt)
         self._lay(model, dt)
         self._bury(model)
-        if self.remodelling is not None:
-            if (step + 1) % _PASS_EVERY == 0:
-                self._pass_on()
-            if (step + 1) % _TURN_EVERY == 0:
-                self._recruit(model, _TURN_EVERY * dt)
         self.degradation.advance(
             dt,
             covered=self.matrix.covered,
             acid=self.fields.value.get("lactic_acid"),
             near=self._reached,
         )
-        self._settle_ground(fluxes=(step + 1) % _FLUX_EVERY == 0)
-        if (step + 1) % _LOAD_EVERY == 0:
+        self._settle_ground(fluxes=_is_due(step, dt, _FLUX_EVERY))
+        if _is_due(step, dt, _LOAD_EVERY):
             self._bear_load((step + 1) * dt)
         model.ledger.close(cells.census(len(SOURCES)))
 
@@ -277,14 +277,15 @@ class Tissue:
         felt = rates.concentration(self.fields, builders)
         output = rates.tissue("deposition", felt)
         self._due += rates.tissue("resorption"), rates.tissue("mineralisation")
-        turns = (model.step_index + 1) % _TURN_EVERY == 0
-        resorbs = self.supplied is not None and (model.step_index + 1) % _RESORB_EVERY == 0
+        turns = _is_due(model.step_index, dt, _TURN_EVERY)
+        resorbs = self.supplied is not None and _is_due(model.step_index, dt, _RESORB_EVERY)
         resorption = mineralisation = 0.0
         if resorbs:
             resorption = self._due[0] * self._cues(rates, "resorption")
             self._due[0] = 0.0
         if turns:
-            mineralisation = self._due[1] / _TURN_EVERY * self._cues(rates, "mineralisation")
+            mean = self._due[1] / _steps(dt, _TURN_EVERY)
+            mineralisation = mean * self._cues(rates, "mineralisation")
             self._due[1] = 0.0
         self.matrix.advance(
             dt,
@@ -293,7 +294,7 @@ class Tissue:
             output=output if np.ndim(output) == 0 else output.astype(np.float32),
             occupied=visited,
             mineralisation=mineralisation,
-            elapsed=_TURN_EVERY * dt if turns else 0.0,
+            elapsed=_steps(dt, _TURN_EVERY) * dt if turns else 0.0,
             resorption=resorption,
             supplied=self.supplied if resorbs else None,
         )
@@ -422,6 +423,16 @@ class Tissue:
             integrity=integrity,
             time=time,
         )
+
+
+def _steps(dt: float, every: float) -> int:
+    """How many steps there are from one time to the next of what is done every so many seconds."""
+    return max(1, round(every / dt))
+
+
+def _is_due(step: int, dt: float, every: float) -> bool:
+    """Whether what is done every so many seconds, and at most once a step, is done in this step."""
+    return (step + 1) % _steps(dt, every) == 0
 
 
 def _ascending(voxels: NDArray[np.int32], n: int) -> NDArray[np.int32]:

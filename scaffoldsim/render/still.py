@@ -74,6 +74,13 @@ class Frame:
     built: Array | None = None
     parts: Mapping[str, Array] | None = None
 
+    def solids(self) -> list[str]:
+        """Parts of the solid that are seen: where one is the greatest share of a solid voxel."""
+        if self.parts is None:
+            return ["scaffold"] if np.any(self.distance < 0) else []
+        found = np.bincount(phases.kinds(self.parts).ravel(), minlength=1 + len(self.parts))
+        return [name for name, n in zip(self.parts, found[1:], strict=True) if n]
+
     def counts(self) -> list[tuple[str, int]]:
         """Cell types that are there, and how many of each."""
         found = np.bincount(self.types, minlength=len(self.type_names))
@@ -192,12 +199,18 @@ def run_frame(run: Run, index: int, scene: Scene) -> Frame:
     parts = _parts(run, index, scene)
     scaffold = parts.get("scaffold", run.fraction)
     porosity = 1 - float(scaffold.mean(dtype=np.float64))
-    facts = [f"porosity {100 * porosity:.0f} %"]
-    pores = (run.morphometry or {}).get("pore_size_mean_um")
-    if pores is not None:
-        facts.append(f"pores {pores:.0f} µm")
+    facts = []
+    if run.fraction.any():
+        facts.append(f"porosity {100 * porosity:.0f} %")
+        pores = (run.morphometry or {}).get("pore_size_mean_um")
+        if pores is not None:
+            facts.append(f"pores {pores:.0f} µm")
+    if "host_bone" in parts:
+        facts.append(f"host bone {_percent(float(parts['host_bone'].mean(dtype=np.float64)))}")
     if "bone" in parts and porosity > 0:
-        facts.append(f"new bone in {_percent(float(parts['bone'].mean()) / porosity)} of the pores")
+        filled = float(parts["bone"].mean(dtype=np.float64)) / porosity
+        of_what = " of the pores" if run.fraction.any() else ""
+        facts.append(f"new bone {_percent(filled)}{of_what}")
     facts += [_size_text(run.shape, run.voxel), f"{_grouped(len(kinds))} cells"]
     voxels = np.asarray(cells["voxel"], dtype=np.int64)
     stored = scene.field in run.field_names
@@ -334,7 +347,8 @@ def cell_legend(axes: Axes, frame: Frame, scene: Scene, scale: float) -> None:
 
     axes.set_axis_off()
     handles: list[Any] = []
-    crowd = min(1.0, _ROOMY / max(1, len(frame.counts()) + 0.6 * len(frame.parts or ())))
+    solids = frame.solids()
+    crowd = min(1.0, _ROOMY / max(1, len(frame.counts()) + 0.6 * len(solids)))
     for name, count in frame.counts():
         paint = scene.paint(name)
         label = f"{paint.label or name}\n{_percent(count / len(frame.types))}"
@@ -342,7 +356,7 @@ def cell_legend(axes: Axes, frame: Frame, scene: Scene, scale: float) -> None:
             Line2D([], [], marker="o", ls="", ms=9 * scale, mfc=paint.color, mec="#00000044",
                    mew=0.6 * scale, label=label)
         )  # fmt: skip
-    for name in frame.parts or ("scaffold",):
+    for name in solids:
         paint = getattr(scene, name)
         handles.append(Patch(fc=paint.color, ec="#00000044", lw=0.6 * scale, label=paint.label))
     axes.legend(

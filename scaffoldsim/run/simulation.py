@@ -190,10 +190,13 @@ class Simulation:
             key: {"value": p.text, "range": list(p.range), "mark": p.mark, "source": p.source}
             for key, p in self.config.parameters().items()
         }
-        notes = [
-            *model.scaffold.notes,
-            f"virtual donor of seed {self.config.seed}: {model.rates.donor}",
-        ]
+        donor = model.rates.donor
+        notes = [*model.scaffold.notes]
+        if model.cells.n:
+            notes.append(
+                f"Virtual donor of seed {self.config.seed}: doubling time × "
+                f"{donor.doubling_time:.3f}, osteogenic rate × {donor.osteogenic:.3f}."
+            )
         simulated = self.config.steps * self.config.step
         if simulated > self.config.duration:
             notes.append(

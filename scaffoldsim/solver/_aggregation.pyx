@@ -1,10 +1,13 @@
 """Compiled parts of the hierarchy: links, conductances, the pieces of every 2 x 2 x 2 block.
 
 Everything here is local to a voxel or a block, so the hierarchy is a pure function of the geometry
-for any number of threads, and where the geometry did not change it may stay: `dirty` marks the
-columns (along z) of blocks to be done. Arrays carry a ghost layer; a ghost of a periodic axis
-repeats the opposite layer, any other ghost reads as solid. `scaffoldsim.solver.levels` names them.
+for any number of threads, and where the geometry did not change it may stay: `blocks` lists those
+to be done. *Places* are flat numbers in a grid without ghosts, C order; the blocks of a level are
+the places of the next. Arrays carry a ghost layer; a ghost of a periodic axis repeats the opposite
+layer, any other ghost reads as solid. `scaffoldsim.solver.levels` names them.
 """
+
+import numpy as np
 
 from cython.parallel cimport prange
 from libc.string cimport memset
@@ -17,38 +20,226 @@ cdef enum:
     MAIN = 1         # belongs to the row that its block has on the next grid
     ENDS = 255       # has no link: nothing is left to exchange with
 
+# A relative diffusivity below this cannot be told from a wall in single precision.
+cdef double LEAST = 1e-9
+LEAST_PORE = LEAST
 
-def count_links(const unsigned char[:, :, ::1] mask, tuple shape,
-                const unsigned char[:, ::1] dirty, unsigned char[:, :, ::1] links, int threads):
-    """Links of every pore voxel, as in `_rows.h`, in the columns of blocks that are `dirty`."""
-    cdef int nx = shape[0], ny = shape[1], nz = shape[2], x, y, z
+ctypedef fused real:
+    float
+    double
+
+ctypedef fused float_or_byte:
+    float
+    unsigned char
+
+
+cdef struct Box:
+    int nx, ny, nz
+    bint px, py, pz
+
+
+cdef Box box_of(tuple shape, tuple periodic) noexcept:
+    cdef Box box = Box(shape[0], shape[1], shape[2], periodic[0], periodic[1], periodic[2])
+    return box
+
+
+cdef inline void locate(int place, int ny, int nz, int* at) noexcept nogil:
+    at[2] = place % nz
+    at[1] = place // nz % ny
+    at[0] = place // nz // ny
+
+
+cdef inline int halves(const Box* box, int x, int y, int z, bint halve) noexcept nogil:
+    """The place x, y, z, or that of its block."""
+    if halve:
+        return ((x >> 1) * ((box.ny + 1) >> 1) + (y >> 1)) * ((box.nz + 1) >> 1) + (z >> 1)
+    return (x * box.ny + y) * box.nz + z
+
+
+cdef inline int note(int place, unsigned char* seen, int* out, int count) noexcept nogil:
+    if not seen[place]:
+        seen[place] = 1
+        out[count] = place
+        count += 1
+    return count
+
+
+def about(const int[::1] places, tuple shape, tuple periodic, bint spread, bint halve):
+    """These places, with `spread` those across their faces too; with `halve`, the blocks of them.
+
+    Each once, in no order.
+    """
+    cdef Box box = box_of(shape, periodic)
+    cdef Py_ssize_t size = 1, i
+    cdef int at[3]
+    cdef int n, count = 0, x, y, z
+    for n in shape:
+        size *= (n + 1) // 2 if halve else n
+    cdef unsigned char[::1] seen = np.zeros(size, np.uint8)
+    found = np.empty(min(size, places.shape[0] * (7 if spread else 1)), np.int32)
+    cdef int[::1] out = found
+    if not out.shape[0]:
+        return found
     with nogil:
-        for x in prange(1, nx + 1, num_threads=threads, schedule="static"):
-            for y in range(1, ny + 1):
-                if not dirty[(x - 1) >> 1, (y - 1) >> 1]:
-                    continue
-                for z in range(1, nz + 1):
-                    links[x, y, z] = mask[x, y, z] * (
-                        (1 + LINK_X) * mask[x - 1, y, z] + mask[x + 1, y, z]
-                        + (1 + LINK_Y) * mask[x, y - 1, z] + mask[x, y + 1, z]
-                        + (1 + LINK_Z) * mask[x, y, z - 1] + mask[x, y, z + 1])
+        for i in range(places.shape[0]):
+            locate(places[i], box.ny, box.nz, at)
+            x, y, z = at[0], at[1], at[2]
+            count = note(halves(&box, x, y, z, halve), &seen[0], &out[0], count)
+            if not spread:
+                continue
+            if x > 0 or box.px:
+                count = note(halves(&box, x - 1 if x else box.nx - 1, y, z, halve), &seen[0],
+                             &out[0], count)
+            if x + 1 < box.nx or box.px:
+                count = note(halves(&box, x + 1 if x + 1 < box.nx else 0, y, z, halve), &seen[0],
+                             &out[0], count)
+            if y > 0 or box.py:
+                count = note(halves(&box, x, y - 1 if y else box.ny - 1, z, halve), &seen[0],
+                             &out[0], count)
+            if y + 1 < box.ny or box.py:
+                count = note(halves(&box, x, y + 1 if y + 1 < box.ny else 0, z, halve), &seen[0],
+                             &out[0], count)
+            if z > 0 or box.pz:
+                count = note(halves(&box, x, y, z - 1 if z else box.nz - 1, halve), &seen[0],
+                             &out[0], count)
+            if z + 1 < box.nz or box.pz:
+                count = note(halves(&box, x, y, z + 1 if z + 1 < box.nz else 0, halve), &seen[0],
+                             &out[0], count)
+    return found[:count]
+
+
+def any_above(const float_or_byte[:, :, ::1] values):
+    """Whether any value is above zero, ghosts and slack included; stops at the first."""
+    cdef Py_ssize_t i, size = values.shape[0] * values.shape[1] * values.shape[2]
+    cdef const float_or_byte* value = &values[0, 0, 0]
+    for i in range(size):
+        if value[i] > 0:
+            return True
+    return False
+
+
+def count_links(const unsigned char[:, :, ::1] mask, tuple shape, const int[::1] blocks,
+                unsigned char[:, :, ::1] links, int threads):
+    """Links of every pore voxel of these blocks, as in `_rows.h`."""
+    cdef int nx = shape[0], ny = shape[1], nz = shape[2], x, y, z
+    cdef Py_ssize_t i
+    with nogil:
+        for i in prange(blocks.shape[0], num_threads=threads, schedule="static"):
+            count_block(&mask[0, 0, 0], nx, ny, nz, mask.shape[2], blocks[i], &links[0, 0, 0])
+
+
+cdef void count_block(const unsigned char* mask, int nx, int ny, int nz, Py_ssize_t sy, int block,
+                      unsigned char* links) noexcept nogil:
+    cdef Py_ssize_t sx = sy * (ny + 2), at
+    cdef int b[3]
+    cdef int x, y, z
+    locate(block, (ny + 1) >> 1, (nz + 1) >> 1, b)
+    for x in range(2 * b[0] + 1, min(2 * b[0] + 2, nx) + 1):
+        for y in range(2 * b[1] + 1, min(2 * b[1] + 2, ny) + 1):
+            for z in range(2 * b[2] + 1, min(2 * b[2] + 2, nz) + 1):
+                at = x * sx + y * sy + z
+                links[at] = mask[at] * (
+                    (1 + LINK_X) * mask[at - sx] + mask[at + sx]
+                    + (1 + LINK_Y) * mask[at - sy] + mask[at + sy]
+                    + (1 + LINK_Z) * mask[at - 1] + mask[at + 1])
 
 
 cdef inline float harmonic(double a, double b) noexcept nogil:
     return <float>(2 * a * (b / (a + b))) if a > 0 and b > 0 else 0
 
 
-def conductances(const double[:, :, ::1] pore, list k, tuple shape, int threads):
-    """Harmonic conductance of the lower face of every voxel, and of the last upper ones."""
+cdef inline double share(real value, double top) noexcept nogil:
+    """The relative diffusivity; nothing where it cannot be told from a wall."""
+    cdef double part = value / top
+    return part if part >= LEAST else 0
+
+
+cdef inline double below(const real* pore, const Box* box, double top, int axis, int x, int y,
+                         int z) noexcept nogil:
+    """The relative diffusivity of the place before x, y, z; 0 beyond a closed face."""
+    if axis == 0:
+        x = x - 1 if x else (box.nx - 1 if box.px else -1)
+    elif axis == 1:
+        y = y - 1 if y else (box.ny - 1 if box.py else -1)
+    else:
+        z = z - 1 if z else (box.nz - 1 if box.pz else -1)
+    if x < 0 or y < 0 or z < 0:
+        return 0
+    return share(pore[(<Py_ssize_t>x * box.ny + y) * box.nz + z], top)
+
+
+def first_partial(const real[:, :, ::1] pore, double top):
+    """The flat number of the first voxel that is neither solid nor at `top`; -1 if there is none."""
+    cdef Py_ssize_t i
+    for i in range(pore.shape[0] * pore.shape[1] * pore.shape[2]):
+        if 0 < share((&pore[0, 0, 0])[i], top) < 1:
+            return i
+    return -1
+
+
+def conductances(const real[:, :, ::1] pore, double top, tuple periodic, const int[::1] blocks,
+                 unsigned char[:, :, ::1] mask, list k, int threads):
+    """Whether each voxel of these blocks is open, and the harmonic conductance of its lower faces.
+
+    `pore` may be in single or double precision, and is relative to `top`.
+    """
+    cdef tuple shape = (pore.shape[0], pore.shape[1], pore.shape[2])
+    cdef Box box = box_of(shape, periodic)
     cdef float[:, :, ::1] kx = k[0], ky = k[1], kz = k[2]
-    cdef int nx = shape[0], ny = shape[1], nz = shape[2], x, y, z
+    cdef float* ks[3]
+    cdef Py_ssize_t i
+    ks[0], ks[1], ks[2] = &kx[0, 0, 0], &ky[0, 0, 0], &kz[0, 0, 0]
     with nogil:
-        for x in prange(1, nx + 2, num_threads=threads, schedule="static"):
-            for y in range(1, ny + 2):
-                for z in range(1, nz + 2):
-                    kx[x, y, z] = harmonic(pore[x - 1, y, z], pore[x, y, z])
-                    ky[x, y, z] = harmonic(pore[x, y - 1, z], pore[x, y, z])
-                    kz[x, y, z] = harmonic(pore[x, y, z - 1], pore[x, y, z])
+        for i in prange(blocks.shape[0], num_threads=threads, schedule="static"):
+            conduct(&pore[0, 0, 0], &box, top, mask.shape[2], blocks[i], &mask[0, 0, 0], ks)
+
+
+cdef void conduct(const real* pore, const Box* box, double top, Py_ssize_t sy, int block,
+                  unsigned char* mask, float** k) noexcept nogil:
+    cdef Py_ssize_t sx = sy * (box.ny + 2), at
+    cdef int b[3]
+    cdef int x, y, z, axis
+    cdef double here
+    locate(block, (box.ny + 1) >> 1, (box.nz + 1) >> 1, b)
+    for x in range(2 * b[0], min(2 * b[0] + 2, box.nx)):
+        for y in range(2 * b[1], min(2 * b[1] + 2, box.ny)):
+            for z in range(2 * b[2], min(2 * b[2] + 2, box.nz)):
+                at = (x + 1) * sx + (y + 1) * sy + z + 1
+                here = share(pore[(<Py_ssize_t>x * box.ny + y) * box.nz + z], top)
+                mask[at] = here > 0
+                for axis in range(3):
+                    k[axis][at] = harmonic(below(pore, box, top, axis, x, y, z), here)
+
+
+def differing(const real[:, :, ::1] pore, double top, tuple periodic,
+              const unsigned char[:, :, ::1] mask, list k, unsigned char[:, :, ::1] out,
+              int threads):
+    """Mark voxels that opened or closed, or whose lower faces conduct otherwise than in `k`."""
+    cdef tuple shape = (pore.shape[0], pore.shape[1], pore.shape[2])
+    cdef Box box = box_of(shape, periodic)
+    cdef const float[:, :, ::1] kx = k[0], ky = k[1], kz = k[2]
+    cdef const float* ks[3]
+    cdef int x
+    ks[0], ks[1], ks[2] = &kx[0, 0, 0], &ky[0, 0, 0], &kz[0, 0, 0]
+    with nogil:
+        for x in prange(box.nx, num_threads=threads, schedule="static"):
+            compare(&pore[0, 0, 0], &box, top, &mask[0, 0, 0], ks, mask.shape[2], x,
+                    &out[0, 0, 0])
+
+
+cdef void compare(const real* pore, const Box* box, double top, const unsigned char* mask,
+                  const float** k, Py_ssize_t sy, int x, unsigned char* out) noexcept nogil:
+    cdef Py_ssize_t sx = sy * (box.ny + 2), at, i
+    cdef int y, z, axis
+    cdef double here
+    for y in range(box.ny):
+        for z in range(box.nz):
+            at = (x + 1) * sx + (y + 1) * sy + z + 1
+            i = (<Py_ssize_t>x * box.ny + y) * box.nz + z
+            here = share(pore[i], top)
+            out[i] = mask[at] != (here > 0)
+            for axis in range(3):
+                out[i] |= k[axis][at] != harmonic(below(pore, box, top, axis, x, y, z), here)
 
 
 cdef struct Block:
@@ -98,19 +289,18 @@ cdef inline void label(const Block* block, unsigned char* part) noexcept nogil:
 
 def label_blocks(const unsigned char[:, :, ::1] mask, const unsigned char[:, :, ::1] links,
                  list k, const unsigned char[:, :, ::1] loose, tuple shape, tuple periodic,
-                 float strength, const unsigned char[:, ::1] dirty,
-                 unsigned char[:, :, ::1] part, int threads):
-    """Pieces of every 2 x 2 x 2 block in a `dirty` column by the links that are not weak.
+                 float strength, const int[::1] blocks, unsigned char[:, :, ::1] part,
+                 int threads):
+    """Pieces of these 2 x 2 x 2 blocks by the links that are not weak.
 
     Where `k` is empty a link joins pore neighbours of `mask`, else it is a conductance above
     zero; `loose` (empty if there are none) marks rows with links off the grid, and `mask` where
     rows are.
     """
-    cdef int nx = shape[0], ny = shape[1], nz = shape[2], bx = (nx + 1) // 2
+    cdef int nx = shape[0], ny = shape[1], nz = shape[2]
     cdef int ring = ((1 if periodic[0] and nx == 2 else 0) | (2 if periodic[1] and ny == 2 else 0)
                      | (4 if periodic[2] and nz == 2 else 0))
-    cdef int x, y
-    cdef Py_ssize_t pitch = mask.shape[2]
+    cdef Py_ssize_t pitch = mask.shape[2], i
     cdef bint unit = len(k) == 0
     cdef const float* ks[3]
     cdef const float[:, :, ::1] view
@@ -123,71 +313,83 @@ def label_blocks(const unsigned char[:, :, ::1] mask, const unsigned char[:, :, 
             view = k[axis]
             ks[axis] = &view[0, 0, 0]
     with nogil:
-        for x in prange(bx, num_threads=threads, schedule="static"):
-            for y in range((ny + 1) // 2):
-                if dirty[x, y]:
-                    label_row(&mask[0, 0, 0], links_, ks, loose_, unit, nx, ny, nz, pitch,
-                              ring, x, y, strength, &part[0, 0, 0])
+        for i in prange(blocks.shape[0], num_threads=threads, schedule="static"):
+            label_block(&mask[0, 0, 0], links_, ks, loose_, unit, nx, ny, nz, pitch, ring,
+                        blocks[i], strength, &part[0, 0, 0])
 
 
-cdef void label_row(const unsigned char* mask, const unsigned char* links, const float** k,
-                    const unsigned char* loose, bint unit, int nx, int ny, int nz,
-                    Py_ssize_t sy, int ring, int bx, int by, float strength,
-                    unsigned char* part) noexcept nogil:
+cdef void label_block(const unsigned char* mask, const unsigned char* links, const float** k,
+                      const unsigned char* loose, bint unit, int nx, int ny, int nz,
+                      Py_ssize_t sy, int ring, int number, float strength,
+                      unsigned char* part) noexcept nogil:
     cdef Py_ssize_t sx = sy * (ny + 2), at, low, base
     cdef Py_ssize_t step[3]
-    cdef float weight
-    cdef int bz, i, axis, x, y, z, cut
+    cdef float weight, top = 0
+    cdef float most[8]
+    cdef int i, axis, x, y, z, cut
+    cdef int b[3]
     cdef Block block
+    locate(number, (ny + 1) >> 1, (nz + 1) >> 1, b)
     step[0], step[1], step[2] = sx, sy, 1
-    for bz in range((nz + 1) // 2):
-        base = (2 * bx + 1) * sx + (2 * by + 1) * sy + 2 * bz + 1
-        cut = 0
+    base = (2 * b[0] + 1) * sx + (2 * b[1] + 1) * sy + 2 * b[2] + 1
+    cut = 0
+    for i in range(8):
+        x = 2 * b[0] + (i & 1)
+        y = 2 * b[1] + ((i >> 1) & 1)
+        z = 2 * b[2] + (i >> 2)
+        at = base + (i & 1) * sx + ((i >> 1) & 1) * sy + (i >> 2)
+        block.at[i] = at
+        block.there[i] = x < nx and y < ny and z < nz
+        if block.there[i]:
+            block.there[i] = mask[at] != 0
+        block.linked[i] = False
+        if not block.there[i]:
+            cut += 1
+            if x < nx and y < ny and z < nz:
+                part[at] = NOTHING
+            continue
+        if unit:
+            block.linked[i] = links[at] > 0
+        else:
+            most[i] = strongest(k, step, at)
+            block.linked[i] = most[i] > 0 or (loose != NULL and loose[at])
+            top = max(top, most[i])
+    if cut == 0 and (links[base] > 0 if unit else whole(k, step, base, strength * top)):
         for i in range(8):
-            x = 2 * bx + (i & 1)
-            y = 2 * by + ((i >> 1) & 1)
-            z = 2 * bz + (i >> 2)
-            at = base + (i & 1) * sx + ((i >> 1) & 1) * sy + (i >> 2)
-            block.at[i] = at
-            block.there[i] = x < nx and y < ny and z < nz
-            if block.there[i]:
-                block.there[i] = mask[at] != 0
-            block.linked[i] = False
-            if not block.there[i]:
-                cut += 1
-                if x < nx and y < ny and z < nz:
-                    part[at] = NOTHING
-                continue
-            if unit:
-                block.linked[i] = links[at] > 0
-            else:
-                for axis in range(3):
-                    if k[axis][at] > 0 or k[axis][at + step[axis]] > 0:
-                        block.linked[i] = True
-                if loose != NULL and loose[at]:
-                    block.linked[i] = True
-        if unit and cut == 0 and links[base] > 0:
-            for i in range(8):
-                part[block.at[i]] = MAIN
-            continue
-        if cut == 8:
-            continue
-        for axis in range(3):
-            for i in range(8):
-                block.joined[axis][i] = False
-                if i & (1 << axis) and block.there[i] and block.there[i & ~(1 << axis)]:
-                    at = block.at[i]
-                    low = at - step[axis]
-                    if unit:
-                        block.joined[axis][i] = links[at] > 0 and links[low] > 0
-                    else:
-                        # Across a weak link the field may jump, so it joins no piece.
-                        weight = k[axis][at]
-                        if ring & (1 << axis) and k[axis][low] > weight:
-                            weight = k[axis][low]
-                        block.joined[axis][i] = weight > 0 and weight >= strength * max(
-                            strongest(k, step, at), strongest(k, step, low))
-        label(&block, part)
+            part[block.at[i]] = MAIN
+        return
+    if cut == 8:
+        return
+    for axis in range(3):
+        for i in range(8):
+            block.joined[axis][i] = False
+            if i & (1 << axis) and block.there[i] and block.there[i & ~(1 << axis)]:
+                at = block.at[i]
+                low = at - step[axis]
+                if unit:
+                    block.joined[axis][i] = links[at] > 0 and links[low] > 0
+                else:
+                    # Across a weak link the field may jump, so it joins no piece.
+                    weight = k[axis][at]
+                    if ring & (1 << axis) and k[axis][low] > weight:
+                        weight = k[axis][low]
+                    block.joined[axis][i] = weight > 0 and weight >= strength * max(
+                        most[i], most[i & ~(1 << axis)])
+    label(&block, part)
+
+
+cdef inline bint whole(const float** k, const Py_ssize_t* step, Py_ssize_t base,
+                       float weak) noexcept nogil:
+    """Whether no link inside a full block is weak: then it is one piece, as most are."""
+    cdef float least = k[0][base + step[0]]
+    cdef int axis
+    cdef Py_ssize_t at, one, two
+    for axis in range(3):
+        one, two = step[(axis + 1) % 3], step[(axis + 2) % 3]
+        at = base + step[axis]
+        least = min(least, min(min(k[axis][at], k[axis][at + one]),
+                               min(k[axis][at + two], k[axis][at + one + two])))
+    return least > 0 and least >= weak
 
 
 cdef inline float strongest(const float** k, const Py_ssize_t* step, Py_ssize_t at) noexcept nogil:
@@ -200,58 +402,53 @@ cdef inline float strongest(const float** k, const Py_ssize_t* step, Py_ssize_t 
 
 
 def join_blocks(list k, const unsigned char[:, :, ::1] part, tuple shape, tuple periodic,
-                const unsigned char[:, ::1] dirty, unsigned char[:, :, ::1] mask, list out,
-                int threads):
-    """Which blocks of `dirty` columns have a row, and the conductance of their lower faces: the
-    sum over the links they hold, each `lengthened`.
+                const int[::1] blocks, unsigned char[:, :, ::1] mask, list out, int threads):
+    """Which of these blocks have a row, and the conductance of their lower faces: the sum over the
+    links they hold, each `lengthened`.
 
     Only links between MAIN members count; the ghosts of `part` must be filled. An axis along which
     the blocks do not wrap gets zero on its first face.
     """
-    cdef int nx = shape[0], ny = shape[1], nz = shape[2], axis
-    cdef int bx = (nx + 1) // 2, by = (ny + 1) // 2, bz = (nz + 1) // 2, x, y, z
+    cdef int axis
+    cdef Box box = box_of(shape, periodic)
     cdef const float* ks[3]
+    cdef float* coarse[3]
+    cdef bint closed[3]
     cdef const float[:, :, ::1] view
-    cdef float[:, :, ::1] coarse
-    cdef int skip
-    cdef Py_ssize_t pitch = part.shape[2]
+    cdef float[:, :, ::1] wide
+    cdef Py_ssize_t i
     for axis in range(3):
         ks[axis] = NULL
         if len(k):
             view = k[axis]
             ks[axis] = &view[0, 0, 0]
-    for axis in range(3):
-        coarse = out[axis]
-        skip = not periodic[axis] or (shape[axis] + 1) // 2 == 1
-        with nogil:
-            for x in prange(bx, num_threads=threads, schedule="static"):
-                for y in range(by):
-                    if not dirty[x, y]:
-                        continue
-                    for z in range(bz):
-                        if skip and (x if axis == 0 else y if axis == 1 else z) == 0:
-                            coarse[x + 1, y + 1, z + 1] = 0
-                        else:
-                            coarse[x + 1, y + 1, z + 1] = face(
-                                ks, &part[0, 0, 0], axis, nx, ny, nz, pitch, x, y, z)
+        wide = out[axis]
+        coarse[axis] = &wide[0, 0, 0]
+        closed[axis] = not periodic[axis] or (shape[axis] + 1) // 2 == 1
     with nogil:
-        for x in prange(bx, num_threads=threads, schedule="static"):
-            for y in range(by):
-                if dirty[x, y]:
-                    find_rows(&part[0, 0, 0], nx, ny, nz, pitch, x, y,
-                              &mask[x + 1, y + 1, 1])
+        for i in prange(blocks.shape[0], num_threads=threads, schedule="static"):
+            join(ks, &part[0, 0, 0], &box, part.shape[2], closed, blocks[i], mask.shape[2],
+                 &mask[0, 0, 0], coarse)
 
 
-cdef void find_rows(const unsigned char* part, int nx, int ny, int nz, Py_ssize_t sy, int bx,
-                    int by, unsigned char* mask) noexcept nogil:
-    cdef Py_ssize_t sx = sy * (ny + 2)
-    cdef int x, y, z
-    memset(mask, 0, (nz + 1) // 2)
-    for x in range(2 * bx + 1, min(2 * bx + 2, nx) + 1):
-        for y in range(2 * by + 1, min(2 * by + 2, ny) + 1):
-            for z in range(1, nz + 1):
-                if part[x * sx + y * sy + z] == MAIN:
-                    mask[(z - 1) >> 1] = 1
+cdef void join(const float** k, const unsigned char* part, const Box* box, Py_ssize_t sy,
+               const bint* closed, int block, Py_ssize_t wide, unsigned char* mask,
+               float** out) noexcept nogil:
+    cdef Py_ssize_t sx = sy * (box.ny + 2)
+    cdef Py_ssize_t to
+    cdef int b[3]
+    cdef int x, y, z, axis, found = 0
+    locate(block, (box.ny + 1) >> 1, (box.nz + 1) >> 1, b)
+    to = ((b[0] + 1) * (((box.ny + 1) >> 1) + 2) + b[1] + 1) * wide + b[2] + 1
+    for axis in range(3):
+        out[axis][to] = 0
+        if b[axis] or not closed[axis]:
+            out[axis][to] = face(k, part, axis, box.nx, box.ny, box.nz, sy, b[0], b[1], b[2])
+    for x in range(2 * b[0] + 1, min(2 * b[0] + 2, box.nx) + 1):
+        for y in range(2 * b[1] + 1, min(2 * b[1] + 2, box.ny) + 1):
+            for z in range(2 * b[2] + 1, min(2 * b[2] + 2, box.nz) + 1):
+                found |= part[x * sx + y * sy + z] == MAIN
+    mask[to] = found
 
 
 cdef inline float face(const float** k, const unsigned char* part, int axis, int nx, int ny,

@@ -14,10 +14,10 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
 from scaffoldsim.solver import _aggregation
-from scaffoldsim.solver.levels import LISTED, MAIN, Array, Int, Level, find, halved, spread
+from scaffoldsim.solver.levels import LISTED, MAIN, Array, Int, Level, find, halved
 from scaffoldsim.solver.padding import Shape, aligned, padded_shape, wrap
 
-Columns = NDArray[np.bool_]
+Places = NDArray[np.int32]  # see `_aggregation`
 
 # A link below this share of the strongest one of either row is weak: a wall that lets little
 # through. Pieces joined across walls of 1e-4 made solves of a foam take thousands of cycles; walls
@@ -34,11 +34,11 @@ def next_level(fine: Level) -> Level:
     return Level(shape, (px, py, pz), aligned(wide, np.uint8), k)
 
 
-def coarsen(fine: Level, coarse: Level, dirty: Columns, threads: int) -> Columns:
+def coarsen(fine: Level, coarse: Level, blocks: Places, threads: int) -> Places:
     """Fill the next level, and the parts and members of `fine`.
 
-    Only the columns of blocks that are `dirty` are looked at, beside those with listed members;
-    the others are as they were. Returns the columns of the next level that may have changed.
+    Only these blocks are looked at, beside those with listed members; the others are as they were.
+    Returns the places of the next level that may have changed.
     """
     loose = np.empty((0, 0, 0), np.uint8)
     if len(fine.row):
@@ -54,21 +54,23 @@ def coarsen(fine: Level, coarse: Level, dirty: Columns, threads: int) -> Columns
         fine.shape,
         fine.periodic,
         STRENGTH,
-        dirty.view(np.uint8),
+        blocks,
         fine.part,
         threads,
     )
     pieces = _Pieces(fine, coarse.padded)
-    x, y, _ = fine.place(pieces.member)
-    fine.listed[(x - 1) >> 1, (y - 1) >> 1] = True
-    changed = spread(dirty | before | fine.listed, coarse.periodic)
+    x, y, z = fine.place(pieces.member)
+    at = ((x - 1) >> 1, (y - 1) >> 1, (z - 1) >> 1)
+    fine.listed = np.unique(np.ravel_multi_index(at, coarse.shape)).astype(np.int32)
+    blocks = np.concatenate((blocks, before, fine.listed))
+    changed: Places = _aggregation.about(blocks, coarse.shape, coarse.periodic, True, False)
     wrap(fine.part, fine.shape, fine.periodic)
     _aggregation.join_blocks(
         fine.k,
         fine.part,
         fine.shape,
         fine.periodic,
-        changed.view(np.uint8),
+        changed,
         coarse.mask,
         coarse.k,
         threads,

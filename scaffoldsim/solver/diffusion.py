@@ -34,7 +34,6 @@ from scaffoldsim.solver import boundary as faces
 from scaffoldsim.solver.domain import Domain
 from scaffoldsim.solver.inputs import positive
 from scaffoldsim.solver.newton import ConvergenceError, Equation, Term
-from scaffoldsim.solver.outlets import Outlets
 from scaffoldsim.solver.padding import aligned
 from scaffoldsim.solver.pockets import Pockets
 
@@ -116,7 +115,7 @@ class Diffusion:
         self._face_k = self.boundary.conductances(domain.layers, domain.voxel, diffusivity)
         # All rates are multiplied by this time, so that an open face has conductance one.
         self._time = domain.voxel**2 / diffusivity if diffusivity > 0 else 1.0
-        self._outlets = Outlets(self._newton.grid, self._face_k)
+        self._outlets = domain.outlets(self._newton.grid, self._face_k)
         self._pockets: Pockets | None = None
 
     # ------------------------------------------------------------------- solve

@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaffoldsim.solver import _diffusion
-from scaffoldsim.solver.inputs import Inputs, axes, positive, relative_pore, thread_count
+from scaffoldsim.solver.inputs import Inputs, axes, positive, thread_count
 from scaffoldsim.solver.multigrid import Multigrid
 from scaffoldsim.solver.newton import Newton
-from scaffoldsim.solver.padding import aligned, wrap
+from scaffoldsim.solver.outlets import Outlets
+from scaffoldsim.solver.padding import aligned, padded_shape, wrap
+from scaffoldsim.solver.pore import Pore
 
 
 class Domain:
@@ -63,6 +65,8 @@ class Domain:
         self.threads = thread_count(threads)
         self.version = 0
         self._grid: Multigrid | None = None
+        self._pore: Pore | None = None
+        self.newton: Newton
         self._alone: Multigrid | None = None
         self.update(pore)
 
@@ -72,38 +76,51 @@ class Domain:
     def __reduce__(self) -> Any:
         raise TypeError("a Domain cannot be copied or pickled; make another one from its pore.")
 
-    def update(self, pore: ArrayLike) -> None:
+    def update(self, pore: ArrayLike, *, changed: NDArray[np.int32] | None = None) -> None:
         """Take a changed pore of the same shape: walls that dissolved, pores that were filled.
+
+        What does not border on a changed voxel stays, so few of them cost little; the result is
+        that of a new domain, bit for bit.
 
         Parameters
         ----------
         pore : as for the class
+        changed : int32, flat numbers of the voxels that differ from the pore before, and perhaps
+            of some that do not; without it all are looked at
 
         Raises
         ------
         ValueError
             Another shape, or what the class refuses.
         """
-        relative, self.factor = relative_pore(pore)
+        last = self._pore
+        taken = Pore.of(pore) if last is None or changed is None else last.after(pore, changed)
+        values, self.factor = taken.values, taken.top
         if self._grid is None:
-            self.shape: tuple[int, int, int] = relative.shape
+            self.shape: tuple[int, int, int] = values.shape
             self.threads = min(self.threads, self.shape[0])  # a plane each at least
-            self._grid = Multigrid(relative, self.periodic, self.threads)
-            self.newton = Newton(self._grid, aligned(self._grid.mask.shape, np.float64))
-        elif relative.shape != self.shape:
-            raise ValueError(f"pore has shape {relative.shape}; the domain has {self.shape}.")
-        elif (relative.dtype == bool) == (self._grid.levels[0].links is not None):
-            self._grid.update(relative)
+        elif values.shape != self.shape:
+            raise ValueError(f"pore has shape {values.shape}; the domain has {self.shape}.")
+        if self._grid is not None and (values.dtype == bool) == (
+            self._grid.levels[0].links is not None
+        ):
+            same = values.dtype == bool or (last is not None and taken.top == last.top)
+            self._grid.update(values, taken.top, changed=changed if same else None)
         else:
-            self._grid = Multigrid(relative, self.periodic, self.threads)
-            self.newton = Newton(self._grid, self.newton.c)
+            c = (
+                aligned(padded_shape(self.shape), np.float64)
+                if self._grid is None
+                else self.newton.c
+            )
+            self._grid = Multigrid(values, self.periodic, self.threads, top=taken.top)
+            self.newton = Newton(self._grid, c)
+        self._pore = taken
         self._alone = None
+        self._outlets: dict[tuple[bool, tuple[bytes, ...]], Outlets] = {}
         self.version += 1
         self.inputs = Inputs(self._grid.mask[self._grid.core])
         #: relative diffusivity of the outer layers, in the order x-, x+, y-, y+, z-, z+
-        self.layers: list[NDArray[Any]] = [
-            np.take(relative, -1 if side else 0, axis) for axis in range(3) for side in range(2)
-        ]
+        self.layers: list[NDArray[Any]] = taken.layers()
 
     def root_mean_squares(
         self, a: NDArray[np.float32], b: NDArray[np.float32]
@@ -131,6 +148,13 @@ class Domain:
             pore = self.inputs.mask > 0
             self._alone = Multigrid(pore, self.periodic, self.threads, linked=False)
         return Newton(self._alone, self.newton.c)
+
+    def outlets(self, grid: Multigrid, face_k: list[NDArray[np.float64] | None]) -> Outlets:
+        """The open faces as `Outlets`; species with the same conductances share them."""
+        key = grid.linked, tuple(b"" if k is None else k.tobytes() for k in face_k)
+        if key not in self._outlets:
+            self._outlets[key] = Outlets(grid, face_k)
+        return self._outlets[key]
 
     def load(self, field: Any, scale: float) -> None:
         """Fill the iterate with `scale` times a field, or one number, in the pore."""

@@ -8,13 +8,9 @@ import os
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 Array = NDArray[Any]
-
-# A relative diffusivity below this share of the largest cannot be told from a wall in single
-# precision.
-LEAST_PORE = 1e-9
 
 
 def positive(value: Any, name: str, unit: str, *, zero: bool = False) -> float:
@@ -61,33 +57,6 @@ def thread_count(threads: int | None) -> int:
             f"threads is {threads!r}; it must be a whole number >= 1, or None for all."
         )
     return count
-
-
-def relative_pore(pore: ArrayLike) -> tuple[Array, float]:
-    """A mask (or a relative diffusivity up to 1) and the factor taken out of it."""
-    array = np.asarray(pore)
-    if array.ndim != 3 or array.size == 0:
-        raise ValueError(f"pore has shape {array.shape}; it must be (x, y, z), each at least 1.")
-    if math.prod(n + 2 for n in array.shape) >= 2**31:
-        raise ValueError(f"pore has shape {array.shape}; fewer than 2**31 voxels are allowed.")
-    if array.dtype == bool:
-        return array, 1.0
-    if array.dtype.kind not in "iuf":
-        raise ValueError(f"pore has dtype {array.dtype}; it must be bool or numbers >= 0.")
-    array = array.astype(np.float64)
-    if not np.isfinite(array).all() or array.min() < 0:
-        raise ValueError(
-            "pore holds values that are negative or not finite; it must be a "
-            "bool mask or the relative diffusivity >= 0 of each voxel."
-        )
-    top = float(array.max())
-    if top == 0:
-        return array > 0, 1.0
-    array /= top
-    array[array < LEAST_PORE] = 0.0
-    if np.isin(array, (0.0, 1.0)).all():
-        return array > 0, top
-    return array, top
 
 
 class Inputs:

@@ -9,39 +9,19 @@ is *loose*, and its further links are kept in CSR form. In open pores nearly no 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scaffoldsim.solver import _aggregation
 from scaffoldsim.solver.padding import Axes, Shape, aligned, core_of, padded_shape
 
 Array = NDArray[Any]
 Int = NDArray[np.int64]
 
 MAIN, LISTED, ENDS = 1, 16, 255  # `Level.part`
-
-
-def blocks_of(columns: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Columns of blocks with any of these columns (nx, ny) in them."""
-    nx, ny = columns.shape
-    wide = np.zeros((nx + nx % 2, ny + ny % 2), bool)
-    wide[:nx, :ny] = columns
-    out: NDArray[np.bool_] = np.any(wide.reshape(len(wide) // 2, 2, -1, 2), axis=(1, 3))
-    return out
-
-
-def spread(columns: NDArray[np.bool_], periodic: Axes) -> NDArray[np.bool_]:
-    """These columns and those beside them."""
-    out = columns.copy()
-    for axis in range(2):
-        source, target = np.moveaxis(out.copy(), axis, 0), np.moveaxis(out, axis, 0)
-        target[1:] |= source[:-1]
-        target[:-1] |= source[1:]
-        if periodic[axis]:
-            target[0] |= source[-1]
-            target[-1] |= source[0]
-    return out
 
 
 def find(rows: Array, wanted: Array) -> Int:
@@ -65,6 +45,7 @@ class Level:
     Attributes
     ----------
     shape, periodic : of the grid; an axis one row long does not wrap
+    padded, core, n : shape with ghosts and slack, where in it the grid is, its number of places
     mask : uint8, where the grid has a row
     k : conductance of the lower face of every place along x, y, z; none if all links are one
     links : uint8, how many links and where to (`_rows.h`), if all are one
@@ -72,7 +53,7 @@ class Level:
     row, ptr, idx, val : loose rows and their links off the grid, both ways
     part : uint8, how a row of the grid is passed on: 0 there is none, MAIN to the place of its
         block, its piece + LISTED as `member` says, ENDS not at all
-    listed : bool (bx, by), columns of blocks with listed members
+    listed : int32, the blocks with listed members, by their places (see `_aggregation`)
     parent, first, member, edges : rows of the next level, and the members that `part` does not
         give them (member[first[i]:first[i + 1]], with their number in `row` or -1)
     x, y, b, s, dinv : float32 work arrays of all rows: correction, the same a step before (not on
@@ -91,10 +72,12 @@ class Level:
     ) -> None:
         self.finest = finest
         self.shape, self.periodic, self.mask, self.k, self.links = shape, periodic, mask, k, links
+        self.padded, self.core = padded_shape(shape), core_of(shape)
+        self.n = math.prod(self.padded)
         self.part = aligned(self.padded, np.uint8)
         self.x = self.y = np.empty(0, np.float32)
         self.member = np.empty(0, np.int32)
-        self.listed = np.zeros(tuple((n + 1) // 2 for n in shape[:2]), bool)
+        self.listed = np.empty(0, np.int32)
         self.extend(np.empty(0, np.int64))
         self.forget_members()
 
@@ -110,28 +93,13 @@ class Level:
         if not self.finest and len(self.y) != len(self.x):
             self.y = aligned(len(self.x), np.float32)
 
-    def forget_members(self) -> NDArray[np.bool_]:
-        """Take the list of members back; returns the columns of blocks that had any."""
-        before, self.listed = self.listed, np.zeros_like(self.listed)
+    def forget_members(self) -> NDArray[np.int32]:
+        """Take the list of members back; returns the blocks that had any."""
+        before, self.listed = self.listed, np.empty(0, np.int32)
         self.part.reshape(-1)[self.member[self.member < self.n]] -= LISTED
         self.parent, self.member, self.edges = (np.empty(0, np.int32) for _ in range(3))
         self.first = np.zeros(1, np.int32)
         return before
-
-    @property
-    def padded(self) -> Shape:
-        """Shape with ghosts and slack."""
-        return padded_shape(self.shape)
-
-    @property
-    def core(self) -> tuple[slice, slice, slice]:
-        """Where a padded array holds the grid itself."""
-        return core_of(self.shape)
-
-    @property
-    def n(self) -> int:
-        """Places on the padded grid."""
-        return int(np.prod(self.padded))
 
     @property
     def extra(self) -> int:
@@ -142,8 +110,8 @@ class Level:
     def linked(self) -> bool:
         """Whether any two rows are linked."""
         if self.links is not None:
-            return bool(self.links.any())
-        return len(self.row) > 0 or any(bool(k[self.core].any()) for k in self.k)
+            return bool(_aggregation.any_above(self.links))
+        return len(self.row) > 0 or any(_aggregation.any_above(k) for k in self.k)
 
     def place(self, rows: Int) -> tuple[Int, Int, Int]:
         """Coordinates (from 1 on) of rows, extra ones at their block."""
@@ -194,7 +162,7 @@ class Level:
     def members(self, rows: Int) -> tuple[Int, Int]:
         """The rows of this level that make up rows of the next, and which of `rows` each is in."""
         wide = padded_shape(halved(self.shape))
-        size = int(np.prod(wide))
+        size = math.prod(wide)
         which = np.flatnonzero(rows < size)
         place = np.unravel_index(rows[which], wide)
         found, owner = [], []

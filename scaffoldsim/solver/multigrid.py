@@ -19,6 +19,7 @@ polynomial versus Gauss-Seidel", J Comput Phys 188 (2003) 593-610; recalled.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from scaffoldsim.solver import _aggregation, _diffusion
 from scaffoldsim.solver.coarsening import coarsen, next_level
-from scaffoldsim.solver.levels import Array, Level, blocks_of, spread
+from scaffoldsim.solver.levels import Array, Level, halved
 from scaffoldsim.solver.padding import Axes, Shape, aligned, pad, wrap
 
 # A level may be visited again only while all visits of it stay below this share of one sweep of
@@ -47,15 +48,20 @@ def smoother() -> NDArray[np.float32]:
     return weights
 
 
+def _all_blocks(shape: Shape) -> NDArray[np.int32]:
+    return np.arange(math.prod(halved(shape)), dtype=np.int32)
+
+
 class Multigrid:
     """The hierarchy of one geometry and the working arrays of its cycle.
 
     Parameters
     ----------
-    pore : (nx, ny, nz) bool, or float >= 0 relative diffusivity (0 = solid)
+    pore : (nx, ny, nz) bool, or float32 or float64 between 0 (solid) and `top`
     periodic : three bools; an axis one voxel long counts as closed
     threads : number of OpenMP threads
-    linked : False for a diffusivity of zero, where every voxel is alone
+    linked : False for a diffusivity of zero, where every voxel of a mask is alone
+    top : diffusivities are relative to it
 
     Attributes
     ----------
@@ -63,7 +69,13 @@ class Multigrid:
     """
 
     def __init__(
-        self, pore: NDArray[Any], periodic: Axes, threads: int, *, linked: bool = True
+        self,
+        pore: NDArray[Any],
+        periodic: Axes,
+        threads: int,
+        *,
+        linked: bool = True,
+        top: float = 1.0,
     ) -> None:
         self.shape: Shape = pore.shape
         wrapped = [bool(p) and n > 1 for p, n in zip(periodic, pore.shape, strict=True)]
@@ -75,7 +87,7 @@ class Multigrid:
         links = aligned(mask.shape, np.uint8) if unit else None
         k = [] if unit else [aligned(mask.shape, np.float32) for _ in range(3)]
         self.levels = [Level(self.shape, self.periodic, mask, k, links=links, finest=True)]
-        self._make(pore, np.ones(tuple((n + 1) // 2 for n in pore.shape[:2]), bool))
+        self._make(pore, top, _all_blocks(self.shape))
 
     @property
     def mask(self) -> NDArray[np.uint8]:
@@ -87,40 +99,58 @@ class Multigrid:
         """Where a padded array holds the voxels."""
         return self.levels[0].core
 
-    def update(self, pore: NDArray[Any]) -> None:
+    def update(
+        self, pore: NDArray[Any], top: float = 1.0, *, changed: NDArray[np.int32] | None = None
+    ) -> None:
         """Take a changed geometry of the same shape and kind.
 
-        Where the pore is a mask, only columns of blocks about changed voxels are done anew; the
-        result is that of a new hierarchy, bit for bit.
+        Only blocks about changed voxels are done anew; the result is that of a new hierarchy, bit
+        for bit. `changed` lists those voxels, by their places (see `_aggregation`), and perhaps
+        some more; without it they are searched for.
         """
-        before, mask = self.mask, pad((pore > 0).astype(np.uint8), self.periodic)
-        self.levels[0].mask = mask
-        changed = (mask != before)[self.levels[0].core].any(axis=2)
-        if self.levels[0].links is None:
-            changed[...] = True
-        self._make(pore, blocks_of(spread(changed, self.periodic)))
-
-    def _make(self, pore: NDArray[Any], dirty: NDArray[np.bool_]) -> None:
-        self.kernel.clear()
         finest = self.levels[0]
-        if finest.links is not None:
-            _aggregation.count_links(
-                finest.mask, self.shape, dirty.view(np.uint8), finest.links, self.threads
+        if changed is None:
+            changed = self._differing(pore, top)
+        if pore.dtype == bool:
+            x, y, z = np.unravel_index(changed, self.shape)
+            finest.mask[x + 1, y + 1, z + 1] = pore.reshape(-1)[changed]
+            wrap(finest.mask, self.shape, self.periodic)
+        self._make(pore, top, _aggregation.about(changed, self.shape, self.periodic, True, True))
+
+    def _differing(self, pore: NDArray[Any], top: float) -> NDArray[np.int32]:
+        """Voxels that opened or closed, or whose lower faces conduct otherwise."""
+        finest = self.levels[0]
+        if pore.dtype == bool:
+            differs = finest.mask[finest.core] != pore
+        else:
+            differs = np.empty(self.shape, np.uint8)
+            _aggregation.differing(
+                pore, top, self.periodic, finest.mask, finest.k, differs, self.threads
             )
+        return np.flatnonzero(differs).astype(np.int32)
+
+    def _make(self, pore: NDArray[Any], top: float, blocks: NDArray[np.int32]) -> None:
+        self.kernel.clear()
+        finest, threads = self.levels[0], self.threads
+        if finest.links is not None:
+            _aggregation.count_links(finest.mask, self.shape, blocks, finest.links, threads)
             wrap(finest.links, self.shape, self.periodic)
         elif self.linked:
-            wide = pad(pore.astype(np.float64), self.periodic)
-            _aggregation.conductances(wide, finest.k, self.shape, self.threads)
-            for conductance in finest.k:
-                wrap(conductance, self.shape, self.periodic)
+            _aggregation.conductances(
+                pore, top, self.periodic, blocks, finest.mask, finest.k, threads
+            )
+            for array in (finest.mask, *finest.k):
+                wrap(array, self.shape, self.periodic)
         number = 0
         while self.levels[number].linked:
             fine = self.levels[number]
             number += 1
             if number == len(self.levels):
                 self.levels.append(next_level(fine))
-                dirty[...] = True
-            dirty = blocks_of(coarsen(fine, self.levels[number], dirty, self.threads))
+                blocks = _all_blocks(fine.shape)
+            coarse = self.levels[number]
+            rows = coarsen(fine, coarse, blocks, threads)
+            blocks = _aggregation.about(rows, coarse.shape, coarse.periodic, False, True)
         del self.levels[number + 1 :]
         self.levels[number].forget_members()
         self.levels[number].part[...] = 0

@@ -86,8 +86,8 @@ def test_report_tells_bone_scaffold_and_load(healing: Run, tmp_path: Path) -> No
     text = Page(write_report(copy)).text
     filled = 100 * healing.metrics["bone_in_pore"].iloc[-1]
     for words in (
-        *BONE, "C2 gives way to bone 0.42", "Cells near their last division 1.3 %",
-        "another human yes", "another species no", f"{filled:.1f} %", "72 % of the scaffold left",
+        *BONE, "C2 gives way to bone 0.42", "their last division (senescence) 1.3 %",
+        "(allogeneic) yes", "(xenogeneic) no", f"{filled:.1f} %", "72 % of the scaffold left",
     ):  # fmt: skip
         assert words in text, words
     assert "jaw" not in text  # no such column
@@ -129,6 +129,31 @@ def test_report_of_an_unfinished_run_says_so(copy: Path) -> None:
     read = Page(write_report(copy))
     assert "This run is not finished" in read.text
     assert "oxygen became NaN" in read.text
+
+
+def test_report_of_bone_without_scaffold_tells_of_bone(healing: Run, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(healing.path, tmp_path / "copy"))
+    (copy / "morphometry.json").write_text('{"porosity": 1.0, "pore_size_mean_um": null}')
+    table = pd.read_csv(copy / "metrics.csv")
+    table["host_bone_fraction"], table["bv_tv"] = 0.2, 0.011
+    table["bmd_g_per_cm3"], table["t_score"] = np.linspace(0.25, 0.2, len(table)), -2.4
+    table.to_csv(copy / "metrics.csv", index=False)
+    text = Page(write_report(copy)).text
+    for words in ("Bone volume 21.1 %", "0.200 g/cm³ T-score −2.4", "0.250 g/cm³ at first"):
+        assert words in text, words
+    for words in ("Scaffold as built", "Pore size", "Porosity"):
+        assert words not in text, words
+
+
+def test_small_numbers_of_cells_are_no_thousands(copy: Path) -> None:
+    table = pd.read_csv(copy / "metrics.csv")
+    counts = [name for name in table if name.startswith("cells_")]
+    most = table["cells_total"].max()
+    for many, said in ((1000, False), (5000, True)):
+        (table.assign(**{c: table[c] * many / most for c in counts})).to_csv(
+            copy / "metrics.csv", index=False
+        )
+        assert ("cells (thousands)" in Page(write_report(copy)).text) == said
 
 
 def test_report_without_state_or_morphometry(copy: Path) -> None:
@@ -183,8 +208,8 @@ def test_names_at_the_ends_do_not_touch() -> None:
     x = np.array([0.0, 1.0])
     curves._name_ends(axes, [Line(str(k), "#000000", x, x * 0 + 9.9 + k / 100) for k in range(5)])
     heights = sorted(text.get_position()[1] for text in axes.texts)
-    assert np.diff(heights).min() >= 0.74
-    assert heights[-1] <= 10 + 1e-9
+    assert np.diff(heights).min() >= 0.074
+    assert heights[-1] <= 1 + 1e-9
 
 
 def test_only_sourced_numbers_are_parameters() -> None:

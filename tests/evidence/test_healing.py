@@ -79,7 +79,7 @@ def test_a_scaffold_may_go_neither_too_fast_nor_too_slowly(tmp_path: Any) -> Non
             f"{name:12}{row['bv_tv']:10.1%}{found[name]:10.1%}{row['scaffold_mass']:10.1%}"
             f"{row['time_to_collapse_h'] / 24:10.1f}{row['stiffness_MPa']:8.0f}"
         )
-        assert (row["time_to_collapse_h"] < 4 * 168) == (name == "half_1_wk")
+        assert math.isfinite(row["time_to_collapse_h"]) == (name == "half_1_wk")
     best = max(found, key=found.__getitem__)
     assert best not in (next(iter(plan.study.arms)), list(plan.study.arms)[-1])
     assert found[best] > 2 * found["half_1_wk"]

@@ -378,6 +378,22 @@ def test_what_a_closing_voxel_held_is_told() -> None:
         box.update(np.zeros((2, 2, 2)))
 
 
+def test_few_changed_voxels_do_what_all_do() -> None:
+    rng, start = np.random.default_rng(1), gyroid(12).astype(np.float32)
+    (few, _), (all_, _) = everything(n=12), everything(n=12)
+    for value in (0.5, 1.0, 0.0, 0.25):
+        at = np.sort(rng.choice(start.size, 30, replace=False)).astype(np.int32)
+        start.reshape(-1)[at] = value
+        lost = few.update(np.full(30, value, np.float32), at)
+        assert lost == pytest.approx(all_.update(start), rel=1e-12)
+        for name, array in few.state().items():
+            np.testing.assert_array_equal(array, all_.state()[name])
+        for name in ("pore", "open", "core"):
+            np.testing.assert_array_equal(getattr(few, name), getattr(all_, name))
+        one, two = few.domain.newton.grid.levels, all_.domain.newton.grid.levels
+        assert [level.part.tobytes() for level in one] == [level.part.tobytes() for level in two]
+
+
 def test_an_updated_geometry_is_as_good_as_a_new_one() -> None:
     box, population = everything(n=12)
     other = gyroid(12) & (np.indices((12, 12, 12))[0] > 2)

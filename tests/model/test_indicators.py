@@ -101,7 +101,8 @@ def test_a_culture_that_begins_has_no_bone_and_no_patient() -> None:
     # nothing to divide by, no load, no host whose bone or blood could be near
     for name in ("ov_bv", "bs_bv_per_mm", "ob_s_bs", "mar_um_per_d", "bfr_bs_um_per_d", "tb_th_um",
                  "empty_lacunae_fraction", "collapse_index", "time_to_collapse_h", "bmd_g_per_cm3",
-                 "t_score", "lesion_fraction", "molecular_weight", "acid_released_mol"):  # fmt: skip
+                 "t_score", "lesion_fraction", "molecular_weight",
+                 "acid_released_mol"):  # fmt: skip
         assert values[name] is None, name
     assert 0 < values["stiffness_reuss_MPa"] < values["stiffness_MPa"]
     assert values["stiffness_MPa"] < values["stiffness_voigt_MPa"]

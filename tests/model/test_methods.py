@@ -14,7 +14,7 @@ SILENT = re.compile(
     r"youngest|oldest|adult|static_|dynamic_share|donor.*raises|doublings_per_passage|stages|plasmid_lifetime"
     r"|species\.ageing\.memory|organism\.ageing|organism\.vitality|organism\.decline"
     r"|host\.conditions\.\d+\.condition\.memory|molar_mass"
-    r"|published|ph_shift|^scaffold\.material\.carrier"  # carriers: below, where something is loaded
+    r"|published|ph_shift|^scaffold\.material\.carrier"  # carriers: see below
 )
 #: of bone: what is only done in a body, what needs bone of the host, what needs a load
 IN_VIVO = re.compile(r"^bone\.(resorption_speed|far_resorption|supply_distance|reversal_time)")
@@ -112,13 +112,18 @@ def test_scaffold_bone_and_load_are_told() -> None:
             "host": {
                 "base": "human_femoral_head",
                 "load": "femoral_head",
-                "bone": {"family": "gyroid_net", "pore_size": "300 um", "porosity": 0.8, "dead": True},
+                "bone": {
+                    "family": "gyroid_net",
+                    "pore_size": "300 um",
+                    "porosity": 0.8,
+                    "dead": True,
+                },
             },
             "scaffold.material": "dbm",
             "scaffold.loaded": [{"species": "bmp2", "amount": "5 ug"}],
             "fields.bmp2": "bmp2",
         },
-    )  # fmt: skip
+    )
     told = " ".join(paragraphs(config))
     carrier, load_ = config.scaffold.material.carrier, config.host.load
     for words in (

@@ -303,3 +303,25 @@ def test_a_load_must_be_carried_by_a_field() -> None:
         Box("collagen", walls(), "bmp2", loaded=[{"species": "x", "amount": "5 ug"}])
     with pytest.raises(ValueError, match="how bmp2 leaves"):
         Box("tantalum", walls(), "bmp2", loaded=[{"species": "bmp2", "amount": "5 ug"}])
+
+
+def test_what_a_stride_of_hours_set_free_is_given_off_over_as_many_hours() -> None:
+    box = Box("scpp", walls(), "strontium")
+    none = np.zeros(box.grid.shape, np.float32)
+    lost = none.copy()
+    lost[1, 1, 3] = 0.4
+    total, given = 0.0, []
+    # the first stride takes five hours, the next, which comes while two turns are left, three
+    for hour in range(16):
+        box.degradation.lost = lost if hour in (4, 7) else none
+        total += float(box.degradation.lost.sum())
+        box.degradation.total_lost = total * VOXEL**3
+        box.release.advance(HOUR)
+        source = box.release._source.get("strontium", none)
+        given.append(float(source.sum(dtype=np.float64)) * HOUR * VOXEL**3)
+        rest = box.release.given["strontium"] - sum(given)
+        waiting = box.release.waiting["strontium"]
+        assert waiting == pytest.approx(rest, abs=1e-6 * sum(given) + 1e-30)
+    stride = box.release.given["strontium"] / 2
+    expected = [0] * 4 + [stride / 5] * 3 + [1.4 * stride / 3] * 3 + [0] * 6
+    assert given == pytest.approx(expected, rel=1e-5, abs=1e-30)

@@ -7,6 +7,7 @@ import pytest
 
 from scaffoldsim.config import load
 from scaffoldsim.model import counter
+from scaffoldsim.model.model import Model
 from scaffoldsim.model.remodelling import (
     BUILDER,
     RECRUIT,
@@ -179,9 +180,10 @@ def test_a_run_starts_in_the_steady_state() -> None:
     # osteoblasts lay what is lost; pre-osteoblasts replace them as they go
     assert mean[0] == pytest.approx(total / lays, abs=4 * 0.5 / np.sqrt(30))
     own = remodelling.adult
-    # of which some in bone that will bury them first, and are replaced
-    buried = np.exp(-0.8 * GRID.voxel_volume / (2 / 11 * lays * own.builds))
-    assert 0.3 < buried < 0.4
+    # some are buried first and replaced: a place below ENTER is filled by any share
+    shares = (np.arange(1000) + 0.5) / 1000 * 0.5
+    buried = np.exp((shares - 0.8) * GRID.voxel_volume / (2 / 11 * lays * own.builds)).mean()
+    assert 0.45 < buried < 0.55
     ratio = own.waits / own.building / (1 - buried)
     assert mean[1] == pytest.approx(mean[0] * ratio, abs=4 * 0.5 / np.sqrt(30) * 3)
     assert start.answering == pytest.approx(resorbed * 10 * DAY / (1 - buried))
@@ -265,3 +267,51 @@ def test_a_buried_osteoblast_is_replaced_by_one() -> None:
     for c in (1.0, 0.3):
         called = remodelling.owed(c) * remodelling.recruits_per_volume(c)
         assert called * remodelling.adult.matures == pytest.approx(1)
+
+
+# the balance in a run -----------------------------------------------------------------------------
+
+
+def pipeline(model: Model) -> float:
+    """Return what all that waits, is on its way or builds will lay, m³."""
+    matrix, rule = model.tissue.matrix, model.tissue.remodelling
+    assert rule is not None
+    counts = np.bincount(model.cells.type, minlength=len(model.cells.types))
+    recruits, builders = (counts[model.cells.types.index(name)] for name in (RECRUIT, BUILDER))
+    waiting = float(matrix.answering.sum(dtype=float)) * model.grid.voxel_volume
+    return waiting + rule.lays * (float(recruits) + float(builders) / rule.adult.matures)
+
+
+def test_healthy_bone_lays_what_it_loses() -> None:
+    # faster than in life, so that many cells come and go in a month: chance counts for less
+    faster = {"value": 4, "range": [4, 4], "mark": "assumed", "source": "a test"}
+    changes = {"host.multipliers": {"resorption": faster}, "step": "6 h"}
+    size = ["0.6 mm", "0.6 mm", "0.4 mm"]
+    model = Model("rat_bone", set={"scaffold.size": size, **changes}, rng=5, threads=1)
+    rule, began = model.tissue.remodelling, pipeline(model)
+    assert rule is not None
+    for _ in range(30 * 4):
+        model.step()
+    books, ends = model.tissue.matrix.ledger, pipeline(model)
+    resorbed = books.resorbed_new + books.resorbed_host
+    # who is called is a chance, and so is how long each builds: two variances of one per recruit
+    spread = np.sqrt(2 * resorbed / rule.lays) * rule.lays
+    assert model.tissue.coupling == 1
+    assert books.laid + ends - began == pytest.approx(resorbed, abs=4 * spread)
+
+
+def test_the_start_of_a_healthy_rat_is_that_of_its_steady_state() -> None:
+    """Buried osteoblasts take as many replacements as wait for them."""
+    remodelling, signals = case()
+    filled, resorbed = plate()
+    start = remodelling.start(signals, 20 * resorbed, filled, filled < 0.5, GRID, seed=3)
+    own, voxel = remodelling.adult, GRID.voxel_volume
+    lays = float(remodelling.organism.bone.deposition) * signals.multiplier("deposition", "host")
+    # osteoblasts on a plane, each in a place filled by chance, for a time of chance
+    ids = np.arange(40_000)
+    u, v = (counter.uniform(ids, counter.keys(seed=1, step=0, purpose=p)) for p in "uv")
+    time = -own.builds * np.log1p(-v)
+    buried = np.mean(0.5 * u + 2 / 11 * lays * time / voxel > 0.8)
+    waiting = float(start.answering.sum(dtype=float)) / float(resorbed.sum(dtype=float)) / 20
+    reversal = float(remodelling.bone.reversal_time)
+    assert waiting / reversal == pytest.approx(1 / (1 - buried), abs=4 * 2 / np.sqrt(ids.size))

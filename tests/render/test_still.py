@@ -135,10 +135,19 @@ def test_a_frame_holds_the_parts_of_its_day(healing: Run) -> None:
     np.testing.assert_array_equal(frame.parts["bone"], osteoid + mineral)
     pore = 1 - healing.matrix("scaffold", 2).mean(dtype=np.float64)
     assert f"porosity {100 * pore:.0f} %" in frame.subtitle
-    assert f"new bone in {100 * frame.parts['bone'].mean() / pore:.1f} % of the" in frame.subtitle
+    assert f"new bone {100 * frame.parts['bone'].mean() / pore:.1f} % of the" in frame.subtitle
     bare = still.run_frame(healing, 2, replace(look, bone=None, host_bone=None))
     assert list(bare.parts) == ["scaffold"]
     assert "bone" not in bare.subtitle
+
+
+def test_the_legend_names_only_solids_that_are_seen(healing: Run) -> None:
+    frame = still.run_frame(healing, 2, Scene.load())
+    assert frame.solids() == ["scaffold", "bone", "host_bone"]
+    thin = {"scaffold": frame.parts["scaffold"], "bone": 0.1 * frame.parts["bone"]}
+    assert replace(frame, parts=thin).solids() == ["scaffold"]
+    marrow = replace(frame, parts=None, distance=np.abs(frame.distance) + 1e-6)
+    assert marrow.solids() == []
 
 
 def test_frame_says_what_is_seen(run: Run) -> None:
@@ -184,7 +193,9 @@ def test_the_legend_ends_above_the_colour_bar(kinds, parts):
     names = ("bmsc", "preosteoblast", "osteoblast", "osteocyte", "adipocyte", "chondrocyte",
              "endothelial", "senescent")[:kinds]  # fmt: skip
     frame = SimpleNamespace(
-        counts=lambda: [(name, 1) for name in names], types=range(kinds), parts=parts
+        counts=lambda: [(name, 1) for name in names],
+        types=range(kinds),
+        solids=lambda: parts or ("scaffold",),
     )
     with matplotlib.rc_context(still.FONT):
         figure = still._figure((1600, 1200))

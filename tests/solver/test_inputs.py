@@ -100,3 +100,46 @@ def test_lists_and_integers_are_accepted():
     found = plain.solve([[[0, 0], [0, 0]]], decay=[[[1, 1], [1, 1]]]).value
     assert np.isfinite(found).sum() == 3
     assert "Diffusion((1, 2, 2)" in repr(plain)
+
+
+def test_a_domain_told_of_changes_is_a_new_one():
+    """From mask to partial pores and back, and where the most open voxel closes."""
+    rng = np.random.default_rng(1)
+    start = (rng.random((9, 8, 7)) < 0.8).astype(np.float32)
+    domain = Domain(start, voxel=2e-5, threads=1)
+    first, top = np.flatnonzero(start)[:2], 3
+    pore = start
+    every = range(start.size)
+    changes = (
+        *((first, 0.5), (first, 1), ([5], 0), (first, 0.25), (every, 0.5), ([7], top)),
+        *(([7], 0.125), (every, 0), ([9], 0.5), ([10], 1e-12)),
+    )
+    for voxels, value in changes:
+        pore = pore.copy()
+        changed = np.array(voxels, np.int32)
+        pore.reshape(-1)[changed] = value
+        domain.update(pore, changed=changed)
+        new = Domain(pore, voxel=2e-5, threads=1)
+        assert (domain.factor, domain.newton.grid.mask.tobytes()) == (
+            new.factor,
+            new.newton.grid.mask.tobytes(),
+        )
+        for one, two in zip(domain.newton.grid.levels, new.newton.grid.levels, strict=True):
+            np.testing.assert_array_equal(one.part, two.part)
+            assert (one.links is None) == (two.links is None)
+            for k, other in zip(one.k, two.k, strict=True):
+                np.testing.assert_array_equal(k, other)
+        for one, two in zip(domain.layers, new.layers, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(("voxels", "value", "words"), [
+    ([8], 1, "flat numbers of voxels, 0 to 7"), ([-1], 1, "flat numbers"),
+    ([2], -1, "negative or not finite"), ([2], np.nan, "negative or not finite"),
+])  # fmt: skip
+def test_changes_are_checked(voxels, value, words):
+    pore = np.full((2, 2, 2), 0.5)
+    domain = Domain(pore, voxel=1e-5)
+    pore[0, 1, 0] = value
+    with pytest.raises(ValueError, match=words):
+        domain.update(pore, changed=np.array(voxels))

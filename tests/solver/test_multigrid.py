@@ -317,7 +317,8 @@ def test_slices_hold_every_link_of_the_loose_rows(box):
 def assert_same(one, two):
     assert len(one.levels) == len(two.levels)
     for a, b in zip(one.levels, two.levels, strict=True):
-        for name in ("mask", "part", "site", "row", "ptr", "idx", "val", "parent", "member"):
+        names = ("mask", "part", "site", "row", "ptr", "idx", "val", "parent", "first", "member")
+        for name in (*names, "edges", "links"):
             np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
         for k, other in zip(a.k, b.k, strict=True):
             np.testing.assert_array_equal(k, other)
@@ -331,6 +332,19 @@ def test_an_updated_hierarchy_is_a_new_one(box, seed):
     for share in (0.2, 0.05, 0.9):
         pore = np.where(rng.random(pore.shape) < share, pore == 0, pore).astype(pore.dtype)
         used.update(pore)
+        assert_same(used, Multigrid(pore, periodic, threads=1))
+
+
+@COARSE
+@given(boxes(), st.integers(0, 2**20))
+def test_an_hierarchy_told_of_changed_voxels_is_a_new_one(box, seed):
+    pore, periodic, _ = box
+    rng, used = np.random.default_rng(seed), Multigrid(pore, periodic, threads=2)
+    for share in (0.02, 0.3, 0.05):
+        changed = np.flatnonzero(rng.random(pore.shape) < share).astype(np.int32)
+        pore = pore.copy()
+        pore.reshape(-1)[changed] = rng.choice([0.0, 0.25, 0.5, 1.0], len(changed))
+        used.update(pore, changed=rng.permutation(changed))
         assert_same(used, Multigrid(pore, periodic, threads=1))
 
 
@@ -348,6 +362,23 @@ def test_few_voxels_change_in_a_large_box(periodic):
         pore[20, 5, rng.integers(36)] = True
         pore[rng.integers(70), 13, 7] = True
         used.update(pore)
+        assert_same(used, Multigrid(pore, periodic, threads=1))
+
+
+@pytest.mark.parametrize("periodic", [(True, True, False), (False, False, True)])
+def test_few_voxels_of_a_large_box_fill_in_part(periodic):
+    """Most blocks stay: bone grows and goes by eighths, in a sheet of one voxel and beside it."""
+    rng = np.random.default_rng(4)
+    pore = np.ones((70, 41, 36), np.float32)
+    pore[:, 13] = pore[20] = 0
+    pore[:, 14] = 0.625
+    used = Multigrid(pore, periodic, threads=2)
+    for _ in range(6):
+        before, pore = pore, pore.copy()
+        at = tuple(rng.integers(0, n, 6) for n in pore.shape)
+        pore[at] = rng.integers(0, 9, 6) / 8
+        pore[20, 5, rng.integers(36)] = 0.125
+        used.update(pore, changed=np.flatnonzero(pore != before).astype(np.int32))
         assert_same(used, Multigrid(pore, periodic, threads=1))
 
 
