@@ -124,9 +124,16 @@ def test_benchmark_of_lattice_runs():
 
 
 def test_benchmark_of_tissue_runs():
-    printed = run("benchmark_tissue.py", "--sizes", "20", "--repeats", "1")
-    for row in ("matrix in culture, 20³, 1 thread", "matrix in a host, 20³, 2 threads", "recruits"):
-        assert row in printed
+    cases = ("culture, hydrolysis", "host, dissolution")
+    printed = run(
+        "benchmark_tissue.py", "--sizes", "20", "--threads", "2", "--days", "1", "--cases", *cases
+    )
+    assert "oxygen, step of a run, 20³, 2 threads" in printed
+    for case in cases:
+        for part in ("release", "matrix", "burial", "degradation", "ground", "mechanics"):
+            assert f"{part}, {case}, 20³, 2 threads" in printed
+        assert f"matrix + degradation, {case}, 20³, 2 threads" in printed
+    assert printed.count(" B/voxel, ") == len(cases)
 
 
 def test_benchmark_of_permedcoe_runs(monkeypatch, capsys):

@@ -21,10 +21,14 @@ cdef extern from "_exposure.h" nogil:
     )
 
 
+cdef extern from "_matrix_rows.h":
+    float stored(double value) noexcept nogil
+
+
 cdef inline float left_over(double before, double taken, double residue) noexcept nogil:
-    """What stays of a voxel; crumbs are taken with the rest."""
+    """What stays of a voxel, as it is stored: the books take what is lost from it."""
     cdef double left = before - taken
-    return <float>left if left >= residue else <float>0.0
+    return stored(left if left >= residue else 0.0)  # crumbs are taken with the rest
 
 
 cdef inline exposure_box box_of(
@@ -42,6 +46,7 @@ cdef double dissolve_plane(
 ) noexcept nogil:
     cdef Py_ssize_t y, z, i
     cdef double area, taken, sum = 0.0
+    cdef float stays
     for y in range(box.n[1]):
         for z in range(box.n[2]):
             i = (x * box.n[1] + y) * box.n[2] + z
@@ -54,8 +59,9 @@ cdef double dissolve_plane(
             taken = reach * area
             if box.f[i] > s[i]:  # what else is in the voxel is exposed as well
                 taken = taken * s[i] / box.f[i]
-            left[i] = left_over(s[i], taken, residue)
-            sum = sum + (<double>s[i] - left[i])
+            stays = left_over(s[i], taken, residue)
+            left[i] = stays
+            sum = sum + (<double>s[i] - stays)
     return sum
 
 
@@ -96,13 +102,15 @@ def thin(
     cdef Py_ssize_t x, i, n = body.shape[1]
     cdef bint everywhere = where.shape[0] == 0
     cdef double sum
+    cdef float stays
     for x in prange(body.shape[0], nogil=True, schedule="static", num_threads=threads):
         sum = 0.0
         for i in range(n):
             left[x, i] = body[x, i]
             if body[x, i] > 0.0 and (everywhere or where[x, i]):
-                left[x, i] = left_over(body[x, i], body[x, i] * (1.0 - share), residue)
-                sum = sum + (<double>body[x, i] - left[x, i])
+                stays = left_over(body[x, i], body[x, i] * (1.0 - share), residue)
+                left[x, i] = stays
+                sum = sum + (<double>body[x, i] - stays)
         lost[x] = sum
 
 
@@ -133,6 +141,7 @@ cdef double hydrolyse_plane(
 ) noexcept nogil:
     cdef Py_ssize_t y, z, i
     cdef double rate, tail, before, sum = 0.0, plain = exp(-cut), all = exp(-loss), stay, fall
+    cdef float stays
     for y in range(box.n[1]):
         for z in range(box.n[2]):
             i = (x * box.n[1] + y) * box.n[2] + z
@@ -154,8 +163,9 @@ cdef double hydrolyse_plane(
                 stay = exp(-loss * tail)
             else:
                 continue
-            left[i] = left_over(s[i], s[i] * (1.0 - stay), residue)
-            sum = sum + (<double>s[i] - left[i])
+            stays = left_over(s[i], s[i] * (1.0 - stay), residue)
+            left[i] = stays
+            sum = sum + (<double>s[i] - stays)
     return sum
 
 

@@ -17,6 +17,12 @@
 #include <math.h>
 #include <stddef.h>
 
+#ifdef __GNUC__
+#define SCAFFOLDSIM_INLINE static inline __attribute__((always_inline))
+#else
+#define SCAFFOLDSIM_INLINE static inline
+#endif
+
 /* A fraction per voxel in C order, and which axes are periodic. */
 typedef struct {
     const float *f;
@@ -33,24 +39,35 @@ static inline ptrdiff_t exposure_beside(const exposure_box *box, int axis, ptrdi
     return box->periodic[axis] ? (j + n) % n : i;
 }
 
-/* 32 times the gradient of f, per voxel, where x, y and z point at the offsets of a voxel along the
-   axes, between those of its neighbours. */
-static inline void exposure_gradient(
-    const float *f, const ptrdiff_t *x, const ptrdiff_t *y, const ptrdiff_t *z, float *gradient)
+/* Rows along z through the voxels around one, which is [2][2]: how they are weighed across the row,
+   and along it. Those that one gradient has in common with the next are summed once. */
+typedef struct {
+    float sum[5][5];
+    float rise[5][5];
+} exposure_rows;
+
+/* Fill rows [i0 .. i1][j0 .. j1], around the z of the offsets `z[-1 .. 1]`. */
+SCAFFOLDSIM_INLINE void exposure_sum(
+    exposure_rows *rows, const float *f, const ptrdiff_t *x, const ptrdiff_t *y,
+    const ptrdiff_t *z, int i0, int i1, int j0, int j1)
 {
-    float along_x = 0.0f, along_y = 0.0f, along_z = 0.0f;
-    for (int i = -1; i <= 1; i++)
-        for (int j = -1; j <= 1; j++) {
+    for (int i = i0; i <= i1; i++)
+        for (int j = j0; j <= j1; j++) {
             const float *row = f + x[i] + y[j];
             const float below = row[z[-1]], above = row[z[1]];
-            const float sum = below + 2.0f * row[z[0]] + above;
-            along_x += (float)(i * (2 - j * j)) * sum;
-            along_y += (float)(j * (2 - i * i)) * sum;
-            along_z += (float)((2 - i * i) * (2 - j * j)) * (above - below);
+            rows->sum[i][j] = below + 2.0f * row[z[0]] + above;
+            rows->rise[i][j] = above - below;
         }
-    gradient[0] = along_x;
-    gradient[1] = along_y;
-    gradient[2] = along_z;
+}
+
+/* 32 times the gradient of f, per voxel, at [i][j]. */
+SCAFFOLDSIM_INLINE void exposure_gradient(const exposure_rows *rows, int i, int j, float *gradient)
+{
+    const float *a = &rows->sum[i - 1][j], *b = &rows->sum[i][j], *c = &rows->sum[i + 1][j];
+    const float *d = &rows->rise[i - 1][j], *e = &rows->rise[i][j], *g = &rows->rise[i + 1][j];
+    gradient[0] = c[-1] - a[-1] + 2.0f * (c[0] - a[0]) + (c[1] - a[1]);
+    gradient[1] = a[1] - a[-1] + 2.0f * (b[1] - b[-1]) + (c[1] - c[-1]);
+    gradient[2] = d[-1] + d[1] + (g[-1] + g[1]) + 2.0f * (d[0] + e[-1] + e[1] + g[0]) + 4.0f * e[0];
 }
 
 /* A / h² of voxel (x, y, z). */
@@ -63,6 +80,7 @@ static inline double exposed_area(
     const float own = f[x * stride[0] + y * stride[1] + z];
     ptrdiff_t at[3][5]; /* offsets along each axis, of the two voxels before to the two behind */
     float jump[3][2], mine[3], next[3], area = 0.0f;
+    exposure_rows rows, beside;
     int any = 0;
     if (own <= 0.0f)
         return 0.0;
@@ -83,14 +101,34 @@ static inline double exposed_area(
         }
     if (!any)
         return 0.0;
-    exposure_gradient(f, &at[0][2], &at[1][2], &at[2][2], mine);
+    exposure_sum(&rows, f, at[0], at[1], &at[2][2], 1, 3, 1, 3);
+    exposure_gradient(&rows, 2, 2, mine);
     for (int a = 0; a < 3; a++)
         for (int side = 0; side < 2; side++) {
             if (jump[a][side] <= 0.0f)
                 continue;
-            const int to = 1 + 2 * side;
-            exposure_gradient(
-                f, &at[0][a == 0 ? to : 2], &at[1][a == 1 ? to : 2], &at[2][a == 2 ? to : 2], next);
+            /* bounds in numbers, so that compilers unroll */
+            switch (2 * a + side) {
+            case 0:
+                exposure_sum(&rows, f, at[0], at[1], &at[2][2], 0, 0, 1, 3);
+                exposure_gradient(&rows, 1, 2, next);
+                break;
+            case 1:
+                exposure_sum(&rows, f, at[0], at[1], &at[2][2], 4, 4, 1, 3);
+                exposure_gradient(&rows, 3, 2, next);
+                break;
+            case 2:
+                exposure_sum(&rows, f, at[0], at[1], &at[2][2], 1, 3, 0, 0);
+                exposure_gradient(&rows, 2, 1, next);
+                break;
+            case 3:
+                exposure_sum(&rows, f, at[0], at[1], &at[2][2], 1, 3, 4, 4);
+                exposure_gradient(&rows, 2, 3, next);
+                break;
+            default:
+                exposure_sum(&beside, f, at[0], at[1], &at[2][1 + 2 * side], 1, 3, 1, 3);
+                exposure_gradient(&beside, 2, 2, next);
+            }
             float square = 0.0f;
             for (int b = 0; b < 3; b++) {
                 next[b] += mine[b];

@@ -7,9 +7,10 @@ of it follows from the snapshot: the result is the same for any number of thread
 """
 
 from cython.parallel cimport prange, threadid
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
-from scaffoldsim.model._tissue cimport ASKED, CHANGING, LAID, Tissue, beside, byte, note, tissue_of
+from scaffoldsim.model._counter cimport word
+from scaffoldsim.model._tissue cimport ASKED, BONE, CHANGING, LAID, Tissue, beside, byte, tissue_of
 
 cdef extern from "_matrix_rows.h":
     void fraction_row(
@@ -202,7 +203,7 @@ cdef void lay_plane(
     cdef Py_ssize_t y, z, v
     cdef float* given
     cdef float* weight
-    cdef float before
+    cdef float before, bone
     cdef double lay, most, laid = 0.0
     for y in range(t.ny):
         if not s.near[x * t.ny + y]:
@@ -222,7 +223,11 @@ cdef void lay_plane(
             t.first[v] = stored(before + (lay if lay < most else most))
             laid += <double>t.first[v] - before
             if t.holds[v]:
-                note(t, v)
+                # as `note` does, which would look at all arrays: only osteoid has come
+                bone = t.mineral[v] + t.host[v] if t.holds[v] & BONE else <float>0.0
+                t.covered[v] = (t.first[v] + t.second[v] + t.third[v]) + bone
+                if t.first[v] > 0:
+                    t.holds[v] |= CHANGING
             elif t.first[v] > 0:
                 # where nothing was, the other arrays need not be looked at
                 t.covered[v], t.holds[v] = t.first[v], CHANGING
@@ -280,3 +285,23 @@ def lay(
             t.nx * k // slabs, t.nx * (k + 1) // slabs, &t, &s, &scratch[threadid(), 0],
             &nothing[0], books,
         )
+
+
+def marked(const byte[::1] marks, int[::1] out):
+    """Fill `out` with the voxels that are marked (1), ascending; it has one place to spare."""
+    cdef Py_ssize_t v, stop, k = 0, n = marks.shape[0]
+    cdef word eight
+    with nogil:
+        v = 0
+        while v < n:
+            if v + 8 <= n:
+                memcpy(&eight, &marks[v], 8)
+                if eight == 0:
+                    v += 8
+                    continue
+            # without a branch: whether a voxel is marked cannot be foretold
+            stop = v + 8 if v + 8 <= n else n
+            while v < stop:
+                out[k] = <int>v
+                k += marks[v]
+                v += 1

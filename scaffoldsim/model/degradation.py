@@ -23,6 +23,8 @@ _STRIDE, _LONG_STRIDE = 0.05, 0.1
 _RESIDUE = 1e-3
 #: a step waits for the next while it would take a smaller share than this: float32 would round it
 _LEAST = 2e-5
+#: the same while chains are cut and none is short enough to be lost, so that nothing is given off
+_LEAST_CUT = 5e-3
 #: the same where a surface recedes, in voxels: hours of it at once are as exact, and cost as one
 _LEAST_RECESSION = 4e-3
 #: stiffness of a polymer that has lost all its molecular weight, and by which any exceeds M/M₀
@@ -67,7 +69,8 @@ class Degradation:
     gel : ndarray of float32 or None
         Share of the gel that is left in each voxel, if it is one.
     molecular_weight : ndarray of float32 or None
-        M/M₀ in each voxel, for ``hydrolysis``.
+        M/M₀ in each voxel, for ``hydrolysis``; some hours old before mass is lost, but exact in
+        what follows from it.
     lost : ndarray of float32
         Share of each voxel that was lost in the last step.
     total_lost : float
@@ -150,14 +153,15 @@ class Degradation:
             return None
         mass = np.sum(self._body, dtype=np.float64)
         held = np.sum(self._body * self.molecular_weight, dtype=np.float64)
-        return float(held / mass) if mass > 0 else None
+        return float(held / mass) * self._since if mass > 0 else None
 
     @property
     def integrity(self) -> "float | Floats":
         """Stiffness of the solid as a share of the start: min(1, M/M₀ + 0.1) for hydrolysis."""
         if self.molecular_weight is None:
             return 1.0
-        stiff: Floats = np.minimum(self.molecular_weight + np.float32(_STAYS_STIFF), np.float32(1))
+        weight = self.molecular_weight * np.float32(self._since)
+        stiff: Floats = np.minimum(weight + np.float32(_STAYS_STIFF), np.float32(1))
         return stiff
 
     def advance(
@@ -182,8 +186,7 @@ class Degradation:
             Whether perfused vessels are near; None where there are none.
         """
         self._owed += dt
-        least = _LEAST_RECESSION if self.rate > 0 else _LEAST
-        if self._owed * self._slowest() < least:
+        if self._owed * self._slowest() < self._least():
             self.lost = self._none_lost
             return False
         dt, self._owed = self._owed, 0.0
@@ -252,6 +255,17 @@ class Degradation:
         if self.mode in _SURFACE and self.gel is None:
             return self.rate / self.grid.voxel
         return math.log(2) / self._half_mass
+
+    @property
+    def _since(self) -> float:
+        """By what chains are shorter now than in `molecular_weight`, acid left out."""
+        return math.exp(-self._slowest() * self._owed)
+
+    def _least(self) -> float:
+        """Return what that rate must come to before a step is made."""
+        if self.rate > 0:
+            return _LEAST_RECESSION
+        return _LEAST_CUT if self.mode == "hydrolysis" and self.total_lost == 0 else _LEAST
 
     def _dissolve(self, body: Floats, reach: float, covered: Array | None) -> tuple[Floats, float]:
         """Let surfaces recede by `reach` voxels; return what is left, and the loss in voxels."""

@@ -211,6 +211,7 @@ class Matrix:
         output: float | NDArray[np.float32],
         occupied: NDArray[Any],
         mineralisation: float = 1.0,
+        elapsed: float | None = None,
         resorption: float = 1.0,
         supplied: NDArray[np.bool_] | None = None,
     ) -> None:
@@ -233,6 +234,9 @@ class Matrix:
             Bool or uint8 per voxel, flat: holds a cell that is no osteoblast or osteocyte.
         mineralisation, resorption
             Multipliers of the rates.
+        elapsed
+            Time for which osteoid mineralises and mineral ages now, s: `dt`, or 0 in some steps and
+            that of all in the next, which is right on average for what is laid in between.
         supplied
             Bool (nx, ny, nz): where resorption has its full speed; elsewhere `far_resorption` of it
             is left. None: nothing is resorbed, as in culture.
@@ -243,6 +247,7 @@ class Matrix:
             If an argument has another shape or type, or is out of range. Nothing has changed then.
         """
         dt = positive(dt, "the step", "s")
+        ripens = dt if elapsed is None else positive(elapsed, "elapsed", "s", zero=True)
         scaffold = _typed(scaffold, "scaffold", np.float32, self.grid.shape)
         visited = np.ascontiguousarray(np.asarray(occupied).reshape(-1)).view(np.uint8)
         visited = _typed(visited, "occupied", np.uint8, self._holds.shape)
@@ -253,13 +258,11 @@ class Matrix:
         speed *= float(self.bone.resorption_speed) * dt / self.grid.voxel
         where = np.empty(0, np.uint8)
         if supplied is not None and speed > 0.0:
-            where = _typed(supplied, "supplied", np.bool_, self.grid.shape).reshape(-1)
-            where = where.view(np.uint8)
+            where = _typed(supplied, "supplied", np.bool_, self.grid.shape).view(np.uint8).ravel()
 
         nx, ny, nz = self.grid.shape
         books = np.zeros((nx, 5))
         ends = np.arange(nx + 1, dtype=np.int64) * (ny * nz)
-        # 2**31 - 1 voxels at the most: the last end is a whole number of four bytes
         planes = np.searchsorted(voxels, ends.astype(np.int32)).astype(np.intp)
         rows, near = np.zeros((2, nx * ny), np.uint8)
         if voxels.size or where.size:
@@ -280,16 +283,17 @@ class Matrix:
                 self._f,
                 self._kind,
             )
-        _matrix.turn_over(
-            *self._arrays,
-            self._f if where.size else np.empty(1, np.float32),
-            where,
-            speed,
-            speed * float(self.bone.far_resorption),
-            self._chain(dt, factor),
-            self.threads,
-            books,
-        )
+        if where.size or ripens > 0.0:
+            _matrix.turn_over(
+                *self._arrays,
+                self._f if where.size else np.empty(1, np.float32),
+                where,
+                speed,
+                speed * float(self.bone.far_resorption),
+                self._chain(ripens, factor),
+                self.threads,
+                books,
+            )
         amount = self.deposition * dt / self.grid.voxel**3
         if voxels.size and amount > 0.0:
             _osteoid.lay(
@@ -450,7 +454,8 @@ class Matrix:
         stay = math.exp(-x)
         # what leaves from n stages before the end is an incomplete gamma function: no cancellation
         leave = [float(gammainc(n, x)) for n in (3, 2, 1)]
-        return np.array([stay, stay * x, *leave, math.exp(-age), -math.expm1(-age) / age])
+        fresh = -math.expm1(-age) / age if age > 0.0 else 1.0
+        return np.array([stay, stay * x, *leave, math.exp(-age), fresh])
 
     def _book(self, books: NDArray[np.float64], amount: float) -> None:
         total, voxel = books.sum(axis=0), self.grid.voxel**3

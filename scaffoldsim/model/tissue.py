@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scaffoldsim.model import _osteoid
 from scaffoldsim.model.degradation import Degradation
 from scaffoldsim.model.delivery import SOURCES
 from scaffoldsim.model.ground import PORE, Ground
@@ -34,10 +35,11 @@ OSTEOCYTE, BURIED = "osteocyte", "buried"
 HOST = SOURCES.index("host")
 #: within this distance of perfusion a scaffold is taken away by cells, m (assumed: a few cells)
 _REACH_OF_CELLS = 100e-6
-#: time between two rounds of resorption, and two looks at load, s: both are of days
-_RESORB_EVERY = _LOAD_EVERY = 6 * 3600.0
-#: time between two changes of what hinders fluxes, and two of who waits for an answer, s
-_FLUX_EVERY = _PASS_EVERY = 24 * 3600.0
+#: time between two rounds of mineralisation and recruits, and two looks at load, s: all are of days
+_TURN_EVERY = _LOAD_EVERY = 6 * 3600.0
+#: time between two changes of what hinders fluxes, two of who waits for an answer, and two rounds of
+#: resorption, in which bone recedes by some thousandths of a voxel, s
+_FLUX_EVERY = _PASS_EVERY = _RESORB_EVERY = 24 * 3600.0
 #: share of all matrix that was ever laid that the books may leave unexplained
 _LARGEST_GAP = 1e-7
 
@@ -133,7 +135,8 @@ class Tissue:
         self.supplied: NDArray[np.bool_] | None = None
         self.remodelling: Remodelling | None = None
         self.coupling: float | None = None
-        self._due = 0.0  # steps of resorption, each times what multiplies it, that are to be made
+        # steps of resorption and mineralisation to be made, each times what multiplies it
+        self._due = np.zeros(2)
         self._reached: NDArray[np.bool_] | None = None
         if in_vivo:
             self.supplied = near_host(grid, config.faces, float(bone.supply_distance))
@@ -182,7 +185,8 @@ class Tissue:
             if step > 0 and _is_due(step - 1, dt, _PASS_EVERY):
                 self._pass_on()
             # before bone is laid, so that nobody comes to a voxel that is filled in the same step
-            self._recruit(model, dt)
+            if _is_due(step, dt, _TURN_EVERY):
+                self._recruit(model, _steps(dt, _TURN_EVERY) * dt)
         self._lay(model, dt)
         self._bury(model)
         self.degradation.advance(
@@ -246,7 +250,7 @@ class Tissue:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what a restart needs."""
-        return {"due": np.array(self._due)} | {
+        return {"due": self._due.copy()} | {
             f"{name}/{key}": value
             for name in ("matrix", "degradation", "release", "mechanics", "ground")
             for key, value in getattr(self, name).state().items()
@@ -258,42 +262,55 @@ class Tissue:
             prefix = f"{name}/"
             own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
             getattr(self, name).load(own)
-        self._due = float(state["due"])
+        self._due = np.array(state["due"], np.float64)
         self._settle_ground(first=True, fluxes=False)
 
     # ------------------------------------------------------------------------------------------
 
     def _lay(self, model: Model, dt: float) -> None:
         """Resorb, mineralise and lay bone."""
-        cells, rates = model.cells, model.rates
-        stays = [i for i, name in enumerate(cells.types) if name in (BUILDER, OSTEOCYTE)]
-        builders = np.sort(cells.voxel[self._of(model, BUILDER)])
-        visited = np.zeros(self.scaffold.grid.n_voxels, bool)
-        visited[cells.voxel[~np.isin(cells.type, stays)]] = True
+        cells, rates, n = model.cells, model.rates, self.scaffold.grid.n_voxels
+        motile = np.array([name not in (BUILDER, OSTEOCYTE) for name in cells.types])
+        visited = np.zeros(n, bool)
+        visited[cells.voxel[motile[cells.type]]] = True
+        builders = _ascending(cells.voxel[self._of(model, BUILDER)], n)
         felt = rates.concentration(self.fields, builders)
         output = rates.tissue("deposition", felt)
-        self._due += self.throughout(rates, "resorption")
-        resorbs = _is_due(model.step_index, dt, _RESORB_EVERY)
+        self._due += rates.tissue("resorption"), rates.tissue("mineralisation")
+        turns = _is_due(model.step_index, dt, _TURN_EVERY)
+        resorbs = self.supplied is not None and _is_due(model.step_index, dt, _RESORB_EVERY)
+        resorption = mineralisation = 0.0
+        if resorbs:
+            resorption = self._due[0] * self._cues(rates, "resorption")
+            self._due[0] = 0.0
+        if turns:
+            mean = self._due[1] / _steps(dt, _TURN_EVERY)
+            mineralisation = mean * self._cues(rates, "mineralisation")
+            self._due[1] = 0.0
         self.matrix.advance(
             dt,
             scaffold=self.degradation.fraction,
             osteoblasts=builders,
             output=output if np.ndim(output) == 0 else output.astype(np.float32),
             occupied=visited,
-            mineralisation=self.throughout(rates, "mineralisation"),
-            resorption=self._due,
+            mineralisation=mineralisation,
+            elapsed=_steps(dt, _TURN_EVERY) * dt if turns else 0.0,
+            resorption=resorption,
             supplied=self.supplied if resorbs else None,
         )
-        if resorbs:
-            self._due = 0.0
 
     def throughout(self, rates: Rates, event: str) -> float:
         """Return the factor on an event, with the mean over the pores of what acts locally."""
+        return float(rates.tissue(event)) * self._cues(rates, event)
+
+    def _cues(self, rates: Rates, event: str) -> float:
+        """Return the factor on an event of what acts locally, by its mean over the pores."""
+        signals = rates.signals
         local = {
-            name: sum(self.fields.mean(carrier) or 0.0 for carrier in carriers)
-            for name, carriers in rates.signals.carried.items()
+            name: sum(self.fields.mean(carrier) or 0.0 for carrier in signals.carried[name])
+            for name in {name for name, cue in signals.local_cues() if cue.event == event}
         }
-        return float(rates.tissue(event, local))
+        return float(signals.local_multiplier(event, local))
 
     def _bury(self, model: Model) -> None:
         """Let osteoblasts in full voxels become osteocytes, or die."""
@@ -408,6 +425,22 @@ class Tissue:
         )
 
 
+def _steps(dt: float, every: float) -> int:
+    """How many steps there are from one time to the next of what is done every so many seconds."""
+    return max(1, round(every / dt))
+
+
 def _is_due(step: int, dt: float, every: float) -> bool:
     """Whether what is done every so many seconds, and at most once a step, is done in this step."""
-    return (step + 1) % max(1, round(every / dt)) == 0
+    return (step + 1) % _steps(dt, every) == 0
+
+
+def _ascending(voxels: NDArray[np.int32], n: int) -> NDArray[np.int32]:
+    """Return some of `n` voxels, each there once, in order."""
+    if 64 * voxels.size < n:
+        return np.sort(voxels)
+    # many are marked quicker than sorted
+    marks, found = np.zeros(n, np.uint8), np.empty(voxels.size + 1, np.int32)
+    marks[voxels] = 1
+    _osteoid.marked(marks, found)
+    return found[:-1]

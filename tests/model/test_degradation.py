@@ -184,6 +184,31 @@ def test_what_was_lost_is_what_was_there() -> None:
         assert scaffold.fraction.min() >= 0
 
 
+@pytest.mark.parametrize("mode", ["dissolution", "hydrolysis", "cell_mediated"])
+def test_the_books_have_what_was_stored(mode: str) -> None:
+    """Not what was computed: to 1e-7, over steps of which each takes little."""
+    how = (
+        polymer(molecular_weight_half_life="1 d", loss_rate="0.1 /d")
+        if mode == "hydrolysis"
+        else law(mode, half_mass="4 wk")
+    )
+    scaffold = degrading(blobs(), how)
+    start = scaffold.fraction.sum(dtype=float)
+    for _ in range(200):
+        scaffold.advance(HOUR, near=np.ones(scaffold.fraction.shape, bool))
+    lost = scaffold.total_lost / scaffold.grid.voxel_volume
+    assert lost > 0.05 * start
+    assert abs(start - lost - scaffold.fraction.sum(dtype=float)) <= 1e-7 * start
+
+
+def test_chains_that_wait_to_be_cut_are_told_as_cut() -> None:
+    scaffold = degrading(blobs(), polymer())
+    for hour in range(1, 30):
+        scaffold.advance(HOUR)
+        expected = 0.5 ** (hour / (28 * 24))
+        assert scaffold.mean_molecular_weight == pytest.approx(expected, rel=1e-6, abs=0)
+
+
 def test_cells_take_only_what_is_near_vessels() -> None:
     f = blobs()
     near = np.zeros(f.shape, bool)

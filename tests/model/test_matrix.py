@@ -239,6 +239,37 @@ def test_threads_change_no_byte() -> None:
     assert len(recruits[0]) > 4
 
 
+def test_some_steps_mineralise_for_all() -> None:
+    """Osteoid that is there goes on exactly; without time none does, and bone is laid."""
+    often, seldom = (Case(3, resorbs=False) for _ in range(2))
+    nobody = np.zeros(0, np.int32)
+    for case, times in ((often, [3600.0] * 6), (seldom, [0.0] * 5 + [6 * 3600.0])):
+        for elapsed in times:
+            case.matrix.advance(
+                3600.0,
+                scaffold=case.scaffold,
+                osteoblasts=nobody,
+                output=1.0,
+                occupied=case.occupied,
+                elapsed=elapsed,
+            )
+    for name in ("osteoid", "mineral", "young"):
+        a, b = (getattr(case.matrix, name) for case in (often, seldom))
+        np.testing.assert_allclose(a, b, rtol=0, atol=2e-5 if name == "young" else 2e-6)
+    case = Case(3, resorbs=False)
+    mineral, laid = case.matrix.mineral.copy(), case.matrix.ledger.laid
+    case.matrix.advance(
+        3600.0,
+        scaffold=case.scaffold,
+        osteoblasts=case.osteoblasts,
+        output=1.0,
+        occupied=case.occupied,
+        elapsed=0.0,
+    )
+    assert np.array_equal(case.matrix.mineral, mineral)
+    assert case.matrix.ledger.laid > laid
+
+
 def test_a_restart_changes_no_byte() -> None:
     first, second = Case(4), Case(5)
     first.advance()
