@@ -37,8 +37,8 @@ HOST = SOURCES.index("host")
 _REACH_OF_CELLS = 100e-6
 #: time between two rounds of mineralisation and recruits, and two looks at load, s: all are of days
 _TURN_EVERY = _LOAD_EVERY = 6 * 3600.0
-#: time between two changes of what hinders fluxes, two of who waits for an answer, and two rounds of
-#: resorption, in which bone recedes by some thousandths of a voxel, s
+#: time between two changes of what hinders fluxes, two of who waits for an answer, and two rounds
+#: of resorption, in which bone recedes by some thousandths of a voxel, s
 _FLUX_EVERY = _PASS_EVERY = _RESORB_EVERY = 24 * 3600.0
 #: share of all matrix that was ever laid that the books may leave unexplained
 _LARGEST_GAP = 1e-7
