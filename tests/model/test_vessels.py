@@ -47,7 +47,7 @@ def books(box: Box) -> None:
 # never ------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10**6), share=st.floats(0.0, 0.5), both=st.booleans())
 def test_none_crosses_solid_and_all_are_rooted(seed: int, share: float, both: bool) -> None:
     blocked = np.random.default_rng(seed).random((9, 8, 10)) < share
