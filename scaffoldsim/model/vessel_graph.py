@@ -86,7 +86,7 @@ def crossed(start: Array, step: Array, grid: Grid) -> NDArray[np.int32]:
     low, high = np.minimum(start, start + step), np.maximum(start, start + step)
     first = np.floor(low) + 1.0
     planes = np.concatenate([first, first + 1.0], axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         times = (planes - np.tile(start, 2)) / np.tile(step, 2)
     # with no plane (or only the end on it) there is nothing to cross
     times = np.where(planes < np.tile(high, 2), times, 1.0)
