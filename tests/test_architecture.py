@@ -30,7 +30,7 @@ LEVEL = {
 # stored run, so that any run can be looked at again without the model that made it.
 FORBIDDEN = {("render", "model"), ("compare", "model")}
 VAGUE_NAMES = {"utils", "util", "core", "common", "helpers", "helper", "misc"}
-MESA_FILES = {"model/agents.py", "model/model.py"}
+MESA_FILES = {"model/agents.py", "model/model.py", "model/tips.py"}
 LONGEST = 500
 
 

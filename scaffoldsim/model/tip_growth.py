@@ -1,0 +1,263 @@
+"""How vessels grow: sites sprout, tips branch, turn, move and join."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from scaffoldsim.model import anastomosis, counter, steering
+from scaffoldsim.model.steering import HOUR, Surroundings, unit, unit_vectors
+from scaffoldsim.model.vessel_graph import Graph, Table, crossed
+
+if TYPE_CHECKING:
+    from scaffoldsim.model.sprouting import VesselTissue
+
+__all__ = ["Growth"]
+
+Array = NDArray[Any]
+
+#: a tip that came no voxel further in this time stops, s (assumed; it takes hours if it is free)
+_GIVES_UP = 48 * HOUR
+
+
+class Growth:
+    """The tips of a network, and what they do to it.
+
+    Parameters
+    ----------
+    graph
+        The vessels.
+    rules
+        How they grow.
+    faces
+        Names of the faces from which roots grow inwards.
+
+    Attributes
+    ----------
+    tips : Table
+        ``number`` (for life), ``node`` (row of the last one left behind), ``offset`` from there, m,
+        ``direction``, ``since`` the last site, m, ``laid`` nodes, ``idle`` s since the last.
+    joined : bool
+        Whether a tip joined a vessel; set back by who asks.
+    following : int
+        Number of the next tip.
+    """
+
+    def __init__(self, graph: Graph, rules: VesselTissue, faces: list[str]) -> None:
+        self.graph, self.grid, self.rules, self.faces = graph, graph.grid, rules, faces
+        self.tips = Table(
+            number=(np.int64, ()),
+            node=(np.int32, ()),
+            offset=(np.float64, (3,)),
+            direction=(np.float64, (3,)),
+            since=(np.float64, ()),
+            laid=(np.int32, ()),
+            idle=(np.float64, ()),
+        )
+        self.following = 0
+        self.joined = False
+        self._mark = np.zeros(graph.grid.n_voxels + 1, bool)
+
+    def positions(self) -> NDArray[np.float64]:
+        """Return where the tips are, (n, 3), m."""
+        start = self.graph.nodes["position"][self.tips["node"]]
+        found: NDArray[np.float64] = self.graph.inside(start + self.tips["offset"])
+        return found
+
+    def sprout(self, dt: float, time: float, around: Surroundings, seed: int, step: int) -> None:
+        """Let sites sprout where no tip is near."""
+        nodes, rules = self.graph.nodes, self.rules
+        sites = np.flatnonzero(nodes["site"] & (nodes["ready"] <= time))
+        if not sites.size:
+            return
+        chance = -np.expm1(-rules.sprouts(around.vegf(nodes["voxel"][sites])) * dt)
+        key = counter.keys(seed=seed, step=step, purpose="vessel sprout")
+        sites = sites[counter.uniform(nodes["number"][sites], key) < chance]
+        sites, spacing = self._alone(sites), float(rules.spacing)
+        chosen: list[int] = []
+        for site in sites.tolist():
+            way = self.graph.between(nodes["position"][chosen], nodes["position"][site])
+            if not ((way * way).sum(axis=1) < spacing * spacing).any():
+                chosen.append(site)
+        if chosen:
+            rows = np.array(chosen)
+            nodes["ready"][rows] = time + dt + float(rules.refractory)
+            self.start(rows, self._outward(rows, around, seed, step), 0.0)
+
+    def branch(self, dt: float, time: float, seed: int, step: int) -> None:
+        """Let tips branch."""
+        chance = -math.expm1(-float(self.rules.branching) * dt)
+        number = self.tips["number"]
+        if not len(number):
+            return
+        key = counter.keys(seed=seed, step=step, purpose="vessel branch")
+        rows = np.flatnonzero(counter.uniform(number, key) < chance)
+        if rows.size:
+            side = unit_vectors(number[rows], seed=seed, step=step, purpose="vessel side")
+            self.lay(rows, time)
+            direction = steering.branched(self.tips["direction"][rows], side)
+            self.start(self.tips["node"][rows], direction, self.tips["since"][rows])
+
+    def grow(
+        self,
+        dt: float,
+        time: float,
+        around: Surroundings,
+        growth: float | Array,
+        seed: int,
+        step: int,
+    ) -> None:
+        """Let tips turn and move; those that meet a vessel join it."""
+        rules, table = self.rules, self.tips
+        turns = max(1, math.ceil(dt / HOUR - 1e-9))
+        reach = float(rules.fast) * float(np.max(growth)) * dt / turns
+        parts = max(1, math.ceil(reach / (self.grid.voxel / 2)))
+        factor = np.asarray(growth, np.float64).reshape(-1)
+        for turn in range(turns):
+            if not table.n:
+                return
+            noise = unit_vectors(
+                table["number"], seed=seed, step=step, purpose="vessel turn", substep=turn
+            )
+            voxel = self.graph.voxel_of(self.positions())
+            table["direction"][:] = steering.steer(
+                table["direction"], voxel, around, rules, noise, dt / turns
+            )
+            for part in range(turn * parts, (turn + 1) * parts):
+                voxel = self.graph.voxel_of(self.positions())
+                speed = rules.speed(around.vegf(voxel)) * (
+                    factor if factor.size == 1 else factor[voxel]
+                )
+                self._move(speed, dt / (turns * parts), around, time, (seed, step, part))
+                self._join(time)
+
+    def start(self, node: Array, direction: Array, since: Any) -> None:
+        """Add tips at nodes, each so far from the last site, m."""
+        n = len(node)
+        number = np.arange(self.following, self.following + n)
+        self.following += n
+        self.tips.append(
+            n,
+            number=number,
+            node=node,
+            offset=0.0,
+            direction=direction,
+            since=since,
+            laid=0,
+            idle=0.0,
+        )
+
+    def lay(self, rows: Array, time: float) -> None:
+        """Leave a node behind where tips are, and an edge to it."""
+        table = self.tips
+        rows = rows[(table["offset"][rows] != 0).any(axis=1)]
+        if not rows.size:
+            return
+        start, way, spacing = table["node"][rows], table["offset"][rows], float(self.rules.spacing)
+        since = table["since"][rows] + np.sqrt((way * way).sum(axis=1))
+        site = since >= spacing
+        node = self.graph.add_nodes(
+            self.graph.nodes["position"][start] + way, parent=start, site=site
+        )
+        self.graph.add_edges(start, node, way, radius=float(self.rules.radius), time=time)
+        table["node"][rows], table["offset"][rows] = node, 0.0
+        table["since"][rows] = np.where(site, since - spacing, since)
+        table["laid"][rows] += 1
+        table["idle"][rows] = 0.0
+
+    def _alone(self, nodes: Array) -> Array:
+        """Return those nodes that are not within `spacing` of a tip."""
+        if not (self.tips.n and len(nodes)):
+            return nodes
+        box = np.where(self.grid.periodic, self.graph.size, 0.0)
+        tree = cKDTree(self.positions(), boxsize=box)
+        spacing = float(self.rules.spacing)
+        off, _ = tree.query(self.graph.nodes["position"][nodes], distance_upper_bound=spacing)
+        alone: Array = nodes[~(off < spacing)]
+        return alone
+
+    def _outward(self, rows: Array, around: Surroundings, seed: int, step: int) -> Array:
+        """Return where sprouts go: into the box from a root, sideways from a vessel."""
+        nodes = self.graph.nodes
+        noise = unit_vectors(nodes["number"][rows], seed=seed, step=step, purpose="vessel side")
+        pull = float(self.rules.attraction) * around.cue(nodes["voxel"][rows], self.rules)[0]
+        pull = pull + float(self.rules.wandering) * noise
+        root = nodes["root"][rows]
+        inward = np.zeros((len(rows), 3))
+        where = np.stack(np.unravel_index(nodes["voxel"][rows], self.grid.shape), axis=1)
+        for face in self.faces:
+            axis, low = "xyz".index(face[0]), face[1] == "-"
+            at = where[:, axis] == (0 if low else self.grid.shape[axis] - 1)
+            inward[at, axis] += 1.0 if low else -1.0
+        inward = unit(inward)
+        off = (pull * inward).sum(axis=1, keepdims=True)
+        from_root = unit(inward + pull - np.minimum(off, 0.0) * inward)
+        before = nodes["parent"][rows]
+        axis_ = self.graph.between(nodes["position"][before], nodes["position"][rows])
+        axis_ = unit(np.where((before >= 0)[:, None], axis_, 0.0))
+        sideways = unit(pull - (pull * axis_).sum(axis=1, keepdims=True) * axis_)
+        chosen = np.where(root[:, None], from_root, sideways)
+        return np.where((chosen != 0).any(axis=1)[:, None], chosen, noise)
+
+    def _move(
+        self,
+        speed: Array,
+        dt: float,
+        around: Surroundings,
+        time: float,
+        when: tuple[int, int, int],
+    ) -> None:
+        """Move tips for a part of a step, and lay nodes behind them."""
+        table, h, (seed, step, part) = self.tips, self.grid.voxel, when
+
+        def random(rows: Array, attempt: int) -> Array:
+            purpose = f"vessel escape {attempt}"
+            return unit_vectors(
+                table["number"][rows], seed=seed, step=step, purpose=purpose, substep=part
+            )
+
+        way, table["direction"][:] = steering.advance(
+            self.positions(), table["direction"], speed * dt, around, random
+        )
+        # an edge is straight: where a corner is between, it ends before
+        start = self.graph.nodes["position"][table["node"]] / h
+        voxels = crossed(start, (table["offset"] + way) / h, self.grid)
+        ends = (voxels == voxels[:, :1]) | (voxels == voxels[:, -1:])
+        corner = ((voxels < 0) | (around.blocked[voxels] & ~ends)).any(axis=1)
+        self.lay(np.flatnonzero(corner), time)
+        table["offset"][:] += way
+        far = (table["offset"] ** 2).sum(axis=1) >= h * h
+        self.lay(np.flatnonzero(far), time)
+        table["idle"][:] += dt
+        stuck = table["idle"] >= _GIVES_UP
+        if stuck.any():
+            self.lay(np.flatnonzero(stuck), time)
+            table.keep(~stuck)
+
+    def _join(self, time: float) -> None:
+        """Let tips join vessels and each other."""
+        table, graph = self.tips, self.graph
+        voxel = graph.voxel_of(self.positions())
+        pairs = anastomosis.meetings(table, voxel)
+        done = np.zeros(table.n, bool)
+        done[[row for pair in pairs for row in pair]] = True
+        self.lay(np.flatnonzero(done), time)
+        joints = [(int(table["node"][a]), int(table["node"][b])) for a, b in pairs]
+        found = anastomosis.encounters(graph, table, voxel, ~done, self._mark)
+        met = np.array([row for row, _ in found], np.int64)
+        self.lay(met, time)
+        joints += [(int(table["node"][row]), node) for row, node in found]
+        joints = [(a, b) for a, b in joints if a != b]
+        if joints:
+            start, end = np.array(joints).T
+            position = graph.nodes["position"]
+            way = graph.between(position[start], position[end])
+            graph.add_edges(start, end, way, radius=float(self.rules.radius), time=time)
+            self.joined = True
+        done[met] = True
+        if done.any():
+            table.keep(~done)

@@ -1,0 +1,349 @@
+"""The network of vessels as arrays: nodes, edges, and the voxels they are in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from scaffoldsim.scaffold.grid import Grid
+
+__all__ = ["Graph", "Table", "crossed"]
+
+Array = NDArray[Any]
+
+#: voxels that an edge may cross: it is shorter than two voxels, so two planes along each axis
+MOST_CROSSED = 7
+NONE = -1
+
+
+class Table:
+    """Columns that grow at the end; each is a view of the rows there are."""
+
+    def __init__(self, **columns: tuple[Any, tuple[int, ...]]) -> None:
+        self.n = 0
+        self._data = {name: np.empty((64, *more), kind) for name, (kind, more) in columns.items()}
+
+    def __getitem__(self, name: str) -> Array:
+        rows: Array = self._data[name][: self.n]
+        return rows
+
+    def append(self, n: int, **values: Any) -> NDArray[np.int64]:
+        """Add `n` rows, every column given, and return their numbers."""
+        rows = np.arange(self.n, self.n + n)
+        room = len(next(iter(self._data.values())))
+        for name, column in self._data.items():
+            if self.n + n > room:
+                wider = np.empty((max(2 * room, self.n + n), *column.shape[1:]), column.dtype)
+                wider[: self.n] = column[: self.n]
+                self._data[name] = column = wider
+            column[self.n : self.n + n] = values[name]
+        self.n += n
+        return rows
+
+    def keep(self, mask: NDArray[np.bool_]) -> None:
+        """Drop the other rows; the order stays."""
+        n = int(np.count_nonzero(mask))
+        for column in self._data.values():
+            column[:n] = column[: self.n][mask]
+        self.n = n
+
+    def state(self) -> dict[str, Array]:
+        """Return a copy of every column."""
+        return {name: self[name].copy() for name in self._data}
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """Take other rows in place of all there are."""
+        self.n = 0
+        self.append(len(next(iter(state.values()))), **{name: state[name] for name in self._data})
+
+
+def crossed(start: Array, step: Array, grid: Grid) -> NDArray[np.int32]:
+    """Return the voxels that straight segments cross, in their order.
+
+    Parameters
+    ----------
+    start, step
+        Where each begins and how far it goes, (n, 3), in voxels; shorter than two voxels.
+    grid
+        Of the voxels.
+
+    Returns
+    -------
+    ndarray of int32
+        Flat voxels, (n, 7); at the end the last one again; -1 outside the box.
+
+    Examples
+    --------
+    >>> from scaffoldsim.scaffold.grid import Grid
+    >>> grid = Grid((4, 1, 1), 1.0)
+    >>> crossed(np.array([[0.5, 0.5, 0.5]]), np.array([[1.6, 0, 0]]), grid).tolist()
+    [[0, 1, 2, 2, 2, 2, 2]]
+    """
+    low, high = np.minimum(start, start + step), np.maximum(start, start + step)
+    first = np.floor(low) + 1.0
+    planes = np.concatenate([first, first + 1.0], axis=1)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        times = (planes - np.tile(start, 2)) / np.tile(step, 2)
+    # with no plane (or only the end on it) there is nothing to cross
+    times = np.where(planes < np.tile(high, 2), times, 1.0)
+    times = np.concatenate([np.sort(np.clip(times, 0.0, 1.0), axis=1), np.ones((len(start), 1))], 1)
+    before = np.concatenate([np.zeros((len(start), 1)), times[:, :-1]], axis=1)
+    middle = (before + times) / 2
+    where = np.floor(start[:, None] + middle[:, :, None] * step[:, None]).astype(np.int64)
+    shape = np.array(grid.shape)
+    wraps = np.array(grid.periodic)
+    outside = (~wraps & ((where < 0) | (where >= shape))).any(axis=2)
+    where %= shape
+    flat = (where[..., 0] * shape[1] + where[..., 1]) * shape[2] + where[..., 2]
+    voxels = np.where(outside, NONE, flat)
+    # stretches of no length are the voxel before them
+    real = times > before
+    real[:, 0] |= ~real.any(axis=1)
+    order = np.argsort(~real, axis=1, kind="stable")
+    voxels = np.take_along_axis(voxels, order, 1)
+    count = real.sum(axis=1)
+    index = np.minimum(np.arange(MOST_CROSSED), count[:, None] - 1)
+    result: NDArray[np.int32] = np.take_along_axis(voxels, index, 1).astype(np.int32)
+    return result
+
+
+def _distinct(voxels: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return rows in which every voxel that comes again is -1."""
+    result = voxels.copy()
+    for i in range(1, voxels.shape[1]):
+        again = (voxels[:, :i] == voxels[:, i : i + 1]).any(axis=1)
+        result[again, i] = NONE
+    return result
+
+
+class Graph:
+    """Vessels: nodes joined by edges, each edge in the voxels that it crosses.
+
+    Rows keep their order when others go, so their numbers change only then.
+
+    Attributes
+    ----------
+    nodes : Table
+        ``position`` m, ``voxel``, ``parent`` (the node that it grew from, -1), ``site`` and
+        ``root`` bool, ``ready`` s (from when on a site may sprout), ``number`` (for life).
+    edges : Table
+        ``ends`` (node, node), ``length``, ``radius`` m, ``born``, ``closed`` s (nan: not on a path
+        between two roots), ``lacking`` s (how long without flow and VEGF), ``voxels`` (-1: no
+        further one), ``number`` (for life).
+    count : ndarray of int32
+        Edges in each voxel, flat.
+    changed : list of ndarray
+        Voxels whose count was touched since the list was emptied.
+    """
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        self.size = np.array(grid.size)
+        self.nodes = Table(
+            position=(np.float64, (3,)),
+            voxel=(np.int32, ()),
+            parent=(np.int32, ()),
+            site=(np.bool_, ()),
+            root=(np.bool_, ()),
+            ready=(np.float64, ()),
+            number=(np.int64, ()),
+        )
+        self.edges = Table(
+            ends=(np.int32, (2,)),
+            length=(np.float64, ()),
+            radius=(np.float64, ()),
+            born=(np.float64, ()),
+            closed=(np.float64, ()),
+            lacking=(np.float64, ()),
+            voxels=(np.int32, (MOST_CROSSED,)),
+            number=(np.int64, ()),
+        )
+        self.count = np.zeros(grid.n_voxels, np.int32)
+        self.changed: list[NDArray[np.int32]] = []
+        self.next_node = self.next_edge = 0
+
+    def inside(self, position: Array) -> Array:
+        """Return positions in the box, m: round periodic axes."""
+        wrapped = position - np.floor(position / self.size) * self.size
+        # just below zero may round to the other end itself
+        wrapped = np.where(wrapped >= self.size, 0.0, wrapped)
+        result: Array = np.where(self.grid.periodic, wrapped, position)
+        return result
+
+    def voxel_of(self, position: Array) -> NDArray[np.int32]:
+        """Return the flat voxel that holds each position."""
+        shape = np.array(self.grid.shape)
+        ijk = np.minimum(
+            np.floor(self.inside(position) / self.grid.voxel).astype(np.int64), shape - 1
+        )
+        flat = (ijk[:, 0] * shape[1] + ijk[:, 1]) * shape[2] + ijk[:, 2]
+        result: NDArray[np.int32] = flat.astype(np.int32)
+        return result
+
+    def between(self, start: Array, end: Array) -> Array:
+        """Return the shortest way from positions to positions, m."""
+        way = end - start
+        turn = np.where(self.grid.periodic, np.rint(way / self.size) * self.size, 0.0)
+        result: Array = way - turn
+        return result
+
+    def add_nodes(
+        self,
+        position: Array,
+        *,
+        parent: Any = NONE,
+        site: Any = False,
+        root: Any = False,
+        ready: float = 0.0,
+    ) -> NDArray[np.int64]:
+        """Add nodes and return their rows."""
+        n = len(position)
+        number = np.arange(self.next_node, self.next_node + n)
+        self.next_node += n
+        position = self.inside(position)
+        return self.nodes.append(
+            n,
+            position=position,
+            voxel=self.voxel_of(position),
+            parent=parent,
+            site=site,
+            root=root,
+            ready=ready,
+            number=number,
+        )
+
+    def add_edges(
+        self, start: Array, end: Array, way: Array, *, radius: float, time: float
+    ) -> None:
+        """Join nodes by the ways between them (n, 3), m."""
+        length = np.sqrt((way * way).sum(axis=1))
+        h = self.grid.voxel
+        voxels = _distinct(crossed(self.nodes["position"][start] / h, way / h, self.grid))
+        number = np.arange(self.next_edge, self.next_edge + len(start))
+        self.next_edge += len(start)
+        self.edges.append(
+            len(start),
+            ends=np.stack([start, end], axis=1),
+            length=np.maximum(length, 1e-3 * h),  # two nodes in one place still resist
+            radius=radius,
+            born=time,
+            closed=np.nan,
+            lacking=0.0,
+            voxels=voxels,
+            number=number,
+        )
+        self._tally(voxels, 1)
+
+    def split(self, edge: int, voxel: int) -> int:
+        """Return a node of `edge` in `voxel`, a new one if need be; -1 if it is not in there."""
+        first, last = (int(end) for end in self.edges["ends"][edge])
+        for node in (first, last):
+            if self.nodes["voxel"][node] == voxel:
+                return node
+        position, edges = self.nodes["position"], self.edges
+        way = self.between(position[first], position[last])
+        share = self._share(position[first], way, voxel)
+        if share is None:
+            return NONE
+        node = int(self.add_nodes(position[[first]] + share * way, parent=first)[0])
+        if self.nodes["voxel"][node] != voxel:  # a corner within rounding
+            self.nodes.n -= 1
+            self.next_node -= 1
+            return NONE
+        self._tally(edges["voxels"][[edge]], -1)
+        old = {name: edges[name][edge].item() for name in ("radius", "born", "closed", "lacking")}
+        ways = np.stack([share * way, (1 - share) * way])
+        start, end = np.array([first, node]), np.array([node, last])
+        self.add_edges(start, end, ways, radius=old["radius"], time=old["born"])
+        for name, value in old.items():
+            edges[name][-2:] = value
+        # the first part takes the row and the number of the whole
+        for name in ("ends", "length", "voxels"):
+            edges[name][edge], edges[name][-2] = edges[name][-2], edges[name][-1]
+        edges.n -= 1
+        self.next_edge -= 1
+        parent = self.nodes["parent"]
+        if parent[last] == first:
+            parent[last] = node
+        elif parent[first] == last:
+            parent[first], parent[node] = node, last
+        return node
+
+    def _share(self, start: Array, way: Array, voxel: int) -> float | None:
+        """Return the middle of the part of a segment that is in a voxel, as share of the way."""
+        _, ny, nz = self.grid.shape
+        index = (voxel // (ny * nz), voxel // nz % ny, voxel % nz)
+        h, low, high = self.grid.voxel, 0.0, 1.0
+        for axis in range(3):
+            begin, along = float(start[axis]), float(way[axis])
+            size = float(self.size[axis])
+            edge = index[axis] * h
+            if self.grid.periodic[axis]:  # the image of the voxel that is nearest to the segment
+                edge += round((begin + along / 2 - edge - h / 2) / size) * size
+            if along == 0.0:
+                if not edge <= begin <= edge + h:
+                    return None
+                continue
+            a, b = sorted(((edge - begin) / along, (edge + h - begin) / along))
+            low, high = max(low, a), min(high, b)
+        return (low + high) / 2 if low < high else None
+
+    def remove(self, edges: NDArray[np.bool_], keep: Array) -> NDArray[np.int64]:
+        """Remove edges, and nodes without any that are not roots nor in `keep`.
+
+        Returns
+        -------
+        ndarray of int64
+            For each node the new row, -1 if it is gone.
+        """
+        self._tally(self.edges["voxels"][edges], -1)
+        self.edges.keep(~edges)
+        stays = self.nodes["root"].copy()
+        stays[keep] = True
+        stays[self.edges["ends"].ravel()] = True
+        row = np.where(stays, np.cumsum(stays) - 1, NONE)
+        self.nodes.keep(stays)
+        self.edges["ends"][:] = row[self.edges["ends"]]
+        parent = self.nodes["parent"]
+        parent[:] = np.where(parent >= 0, row[parent], NONE)
+        return row
+
+    def rooted(self) -> NDArray[np.bool_]:
+        """Return which nodes are joined to a root."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        n, ends = self.nodes.n, self.edges["ends"]
+        links = coo_array((np.ones(len(ends), np.int8), (ends[:, 0], ends[:, 1])), shape=(n, n))
+        _, piece = connected_components(links, directed=False)
+        held = np.zeros(n + 1, bool)
+        held[piece[self.nodes["root"]]] = True
+        result: NDArray[np.bool_] = held[piece]
+        return result
+
+    def state(self) -> dict[str, Array]:
+        """Return what a restart needs."""
+        state = {f"nodes/{k}": v for k, v in self.nodes.state().items()}
+        state |= {f"edges/{k}": v for k, v in self.edges.state().items()}
+        return state | {"numbered": np.array([self.next_node, self.next_edge])}
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """Go to a stored state."""
+        for name in ("nodes", "edges"):
+            prefix = f"{name}/"
+            getattr(self, name).load(
+                {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+            )
+        self.next_node, self.next_edge = (int(n) for n in state["numbered"])
+        self.count[:] = 0
+        self._tally(self.edges["voxels"], 1)
+        self.changed.clear()
+
+    def _tally(self, voxels: NDArray[np.int32], sign: int) -> None:
+        real = voxels[voxels >= 0]
+        np.add.at(self.count, real, np.int32(sign))
+        self.changed.append(real)

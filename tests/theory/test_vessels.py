@@ -1,0 +1,154 @@
+"""Vessels against closed forms (docs/theory.md): speed, direction, sprouts, branches, depth."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scaffoldsim.model.throats import throats
+from tests.model.plexus import HOUR, NG_ML, RULES, UM, Box, rules
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*more than crowded")
+#: a statistic may be so many of its standard errors off
+SIGMA = 4.0
+OPEN = {"x": "periodic", "y": "periodic", "z": "periodic"}
+
+
+def free_tips(n: int, vegf: Any, seed: int = 1, shape: Any = (64, 64, 64), **law: Any) -> Box:
+    """`n` tips that go along z, spread over an open box, and neither branch nor join."""
+    box = Box(shape, faces=OPEN, law=rules(branching="0 1/h", sprouting="0 1/h", **law), vegf=vegf,
+              seed=seed)  # fmt: skip
+    where = np.random.default_rng(seed).random((n, 3)) * box.vessels.graph.size
+    nodes = box.vessels.graph.add_nodes(where, root=True)
+    box.vessels._growth.start(nodes, np.broadcast_to([0.0, 0.0, 1.0], (n, 3)), 0.0)
+    return box
+
+
+def mean_cosine(kept: float, noise: float) -> float:
+    """Mean cosine between a and the direction of a + w u, u even on the sphere, |a| = kept."""
+    ratio = noise / kept
+    return 1 - ratio**2 / 3 if ratio <= 1 else 2 / (3 * ratio)
+
+
+@pytest.mark.parametrize(("vegf", "um_per_h"), [(0.0, 6.2), (1.0, 9.1), (1e6, 12.0)])
+def test_speed_of_a_tip(vegf: float, um_per_h: float) -> None:
+    """Exactly v0 + (v1 - v0) V / (1 + V), straight for an hour; times its factor."""
+    for factor in (1.0, 1.4):
+        box = free_tips(50, vegf * NG_ML, shape=(10, 10, 10))
+        before = box.vessels.tip_positions()
+        box.run(1, growth=factor)
+        way = box.vessels.graph.between(before, box.vessels.tip_positions())
+        length = np.sqrt((way**2).sum(1))
+        np.testing.assert_allclose(length, factor * um_per_h * UM, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("persistence", "noise"), [(0.5, 0.5), (0.8, 0.4), (0.3, 0.9)])
+def test_direction_is_kept_as_noise_allows(persistence: float, noise: float) -> None:
+    """Mean cosine c^m after m hours, c = 1 - w²/3p² or 2p/3w; nothing drifts sideways."""
+    n = 3000
+    box = free_tips(n, NG_ML, persistence=persistence, wandering=noise, slow="0.1 um/h",
+                    fast="0.1 um/h")  # fmt: skip
+    once = mean_cosine(persistence, noise)
+    for hours in range(1, 5):
+        box.run(1)
+        cosine = box.vessels.tips["direction"][:, 2]
+        assert len(cosine) == n
+        error = cosine.std() / math.sqrt(n)
+        assert abs(cosine.mean() - once**hours) < SIGMA * error
+    sideways = box.vessels.tips["direction"][:, :2]
+    assert (np.abs(sideways.mean(0)) < SIGMA * sideways.std(0) / math.sqrt(n)).all()
+
+
+def test_mean_square_displacement() -> None:
+    """Of a persistent walk of steps v with mean cosine c: v² (N + 2 sum of (N - m) c^m)."""
+    n, hours, step, c = 1500, 12, 9.1 * UM, mean_cosine(0.5, 0.5)
+    box = free_tips(n, NG_ML, shape=(200, 200, 20))
+    way, last = np.zeros((n, 3)), box.vessels.tip_positions()
+    alone = np.arange(n)  # some join; they are left out
+    for _ in range(hours):
+        box.run(1)
+        still = np.isin(alone, box.vessels.tips["number"])
+        alone, way, last = alone[still], way[still], last[still]
+        now = box.vessels.tip_positions()
+        way, last = way + box.vessels.graph.between(last, now), now
+    assert len(alone) > 0.95 * n
+    squared = (way**2).sum(1)
+    # the first turn is before the first step
+    expected = step**2 * (hours + 2 * sum((hours - m) * c**m for m in range(1, hours)))
+    error = squared.std() / math.sqrt(len(alone))
+    assert abs(squared.mean() - expected) < SIGMA * error
+
+
+def test_a_gradient_draws_tips() -> None:
+    """Along z: a = p + q r/(1 + r), r = l |grad V| / (V + Vv); the mean cosine is that of a."""
+    n = 3000
+    slope = 1 * NG_ML / (100 * UM)
+    vegf = (2 * NG_ML + slope * (np.arange(12) + 0.5) * 20 * UM)[None, None]
+    box = free_tips(n, vegf, shape=(60, 60, 12))
+    nodes = box.vessels.graph.nodes
+    nodes["position"][:, 2] = 5.5 * 20 * UM  # all in one plane, in the middle
+    before = box.vessels.graph.voxel_of(box.vessels.tip_positions())
+    level = box.vegf.ravel()[before].astype(float)
+    box.run(1)
+    relative = 100 * UM * slope / (level[0] + NG_ML)
+    along = 0.5 + 0.5 * relative / (1 + relative)
+    cosine = box.vessels.tips["direction"][:, 2]
+    error = cosine.std() / math.sqrt(n)
+    assert abs(cosine.mean() - mean_cosine(along, 0.5)) < SIGMA * error
+    assert along > 0.55
+
+
+@pytest.mark.parametrize(("vegf", "hill"), [(0.25, 1 / 17), (0.5, 0.5), (5.0, 1e4 / (1e4 + 1))])
+@pytest.mark.parametrize("hours", [1, 6])
+def test_rate_of_sprouting(vegf: float, hill: float, hours: int) -> None:
+    """P = 1 - exp(-k dt V⁴/(V⁴ + .5⁴)) of sites out of each other's reach."""
+    box = Box((150, 150, 3), law=rules(spacing="1 um", sprouting="0.05 1/h"), vegf=vegf * NG_ML,
+              root_density=2e8)  # fmt: skip
+    n, p = box.vessels.n_roots, 1 - math.exp(-0.05 * hours * hill)
+    box.run(1, dt=hours * HOUR)
+    sprouted = np.count_nonzero(box.vessels.graph.nodes["ready"] > 0)
+    assert n > 1500
+    assert abs(sprouted - n * p) < SIGMA * math.sqrt(n * p * (1 - p))
+
+
+def test_rate_of_branching() -> None:
+    n, p = 4000, 1 - math.exp(-0.06)
+    box = free_tips(n, NG_ML)
+    box.vessels._growth.rules = RULES.model_copy(update={"sprouting": 0.0})
+    box.run(1, dt=6 * HOUR)
+    born = box.vessels._growth.following - n
+    assert abs(born - n * p) < SIGMA * math.sqrt(n * p * (1 - p))
+
+
+def test_sites_are_one_per_spacing() -> None:
+    box = free_tips(200, NG_ML)
+    box.run(60)
+    graph = box.vessels.graph
+    laid = graph.edges["length"].sum()
+    sites = np.count_nonzero(graph.nodes["site"])
+    # what each tip has behind it since its last site does not count yet: half a spacing
+    assert sites == pytest.approx(laid / (60 * UM) - 200 / 2, rel=0.03)
+
+
+def depth(cell: int, radius: float, seed: int) -> float:
+    """How deep vessels come in a week between spheres of pores, in a cubic row, in voxels, m."""
+    shape = (cell * (30 // cell), cell * (30 // cell), 60)
+    # the face to the host cuts spheres in the middle
+    x, y, z = np.indices(shape) + 0.5
+    off = [i % cell - cell / 2 for i in (x, y, z + cell // 2)]
+    solid = sum(x * x for x in off) > radius**2
+    narrow = throats(~solid, 20 * UM, float(RULES.narrowest), (True, True, False))
+    box = Box(shape, vegf=5 * NG_ML, blocked=solid | narrow, seed=seed, root_density=1e8)
+    assert box.vessels.n_roots > 2
+    assert not (box.run(200).vessels.flag & (solid | narrow)).any()
+    return box.vessels.depth
+
+
+def test_vessels_come_deeper_in_wide_pores() -> None:
+    """Round pores of 600 and 100 um, with windows of 216 um and of a voxel, a fifth of the pore."""
+    wide, small = ([depth(*pore, seed) for seed in (1, 2)] for pore in ((28, 15.0), (5, 2.2)))
+    print("deepest vessel, um, in wide and in small pores:", wide, small)
+    assert min(wide) > max(small) + 100 * UM
