@@ -19,6 +19,7 @@ KINDS: dict[str, str] = {
     "hosts": "configs/hosts",
     "organisms": "configs/organisms",
     "tissues": "configs/tissues",
+    "vessels": "configs/vessels",
     "loads": "configs/loads",
     "conditions": "configs/conditions",
     "genes": "configs/genes",

@@ -67,6 +67,7 @@ ENTRIES: dict[str, str] = {
     "factors": "scaffoldsim.model.factors:Factor",
     "organisms": "scaffoldsim.model.organisms:Organism",
     "tissues": OWNERS["bone"],
+    "vessels": "scaffoldsim.model.sprouting:VesselTissue",
     "loads": "scaffoldsim.model.mechanics:Load",
     "conditions": "scaffoldsim.model.conditions:Condition",
     "genes": "scaffoldsim.model.genes:Gene",

@@ -12,6 +12,7 @@ from scaffoldsim.model.factors import Event, Setting
 from scaffoldsim.model.hostbone import HostBone
 from scaffoldsim.model.mechanics import Load
 from scaffoldsim.model.organisms import Age, Organism
+from scaffoldsim.model.sprouting import VesselTissue
 from scaffoldsim.tree import Path_
 
 Multiplier = Annotated[Parameter, Unit("", ge=0, le=100)]
@@ -62,6 +63,8 @@ class Host(Entry):
         Of the site; none where absent.
     bone
         Its bone in the box; none if not given.
+    vessels
+        How its vessels grow into the box; none if not given.
     """
 
     kind: ClassVar[str] = "hosts"
@@ -74,6 +77,7 @@ class Host(Entry):
     multipliers: dict[Event, Multiplier] = Field({})
     load: Load | None = None
     bone: HostBone | None = None
+    vessels: VesselTissue | None = None
 
     def problems(self) -> Iterator[tuple[Path_, str]]:
         """Yield what a body needs and lacks, and what a dish has no use for."""
@@ -82,7 +86,7 @@ class Host(Entry):
                 if getattr(self, key) is None:
                     yield (key,), f"{key} is missing; a host with setting in_vivo needs one"
         else:
-            for key in ("organism", "age", "conditions", "wound"):
+            for key in ("organism", "age", "conditions", "wound", "vessels"):
                 if getattr(self, key):
                     yield (
                         (key,),

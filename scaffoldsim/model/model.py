@@ -12,6 +12,7 @@ from scaffoldsim.config import Config, load
 from scaffoldsim.model import indicators
 from scaffoldsim.model.agents import ColumnAgents
 from scaffoldsim.model.cells import Cells
+from scaffoldsim.model.circulation import Circulation
 from scaffoldsim.model.celltypes import CAUSES, HAZARDS, CellType, senescent_of, stages_of
 from scaffoldsim.model.delivery import SOURCES, seed_voxels
 from scaffoldsim.model.fields import Fields
@@ -65,6 +66,8 @@ class Model(ColumnAgents):
         Per voxel, (nx, ny, nz): mechanical stimulus; None without load.
     tissue : Tissue
         Scaffold that dissolves, bone that is laid and taken away, and what they are to cells.
+    circulation : Circulation or None
+        Vessels of the host, if it has some.
     ledger : Ledger
         What became of all cells.
     step_index : int
@@ -160,6 +163,9 @@ class Model(ColumnAgents):
             raise config.error(("behaviours",), str(error)) from error
         self.ledger = Ledger(CAUSES, self.cells.types, SOURCES)
         self.tissue.begin(self)
+        self.circulation: Circulation | None = None
+        if config.host.vessels is not None:
+            self.circulation = Circulation(config, self.tissue, self.fields, owner=self)
         self._deliver(float(material.adhesion) if material else 1.0)
         self.datacollector = mesa.DataCollector(model_reporters=_reporters(self.cells.types))
 
@@ -201,6 +207,8 @@ class Model(ColumnAgents):
             raise
         events = self.lattice.update(self.cells, self.dt, seed=self.seed, step=self.step_index)
         self.ledger.book(events, self.cells.census(len(SOURCES)))
+        if self.circulation is not None:
+            self.circulation.advance(self, self.dt)
         self.tissue.advance(self, self.dt)
         self.step_index += 1
         if self.step_index % _CHECK_EVERY == 0:
@@ -248,6 +256,9 @@ class Model(ColumnAgents):
         state |= {f"fields/{name}": value for name, value in self.fields.state().items()}
         state |= {f"signals/{name}": value for name, value in self.rates.state().items()}
         state |= {f"tissue/{name}": value for name, value in self.tissue.state().items()}
+        if self.circulation is not None:
+            vessels = self.circulation.state() | {"next": np.array(self.next_ordinary_id)}
+            state |= {f"vessels/{name}": value for name, value in vessels.items()}
         state["step"] = np.array(self.step_index)
         state |= {f"ledger/{name}": entry for name, entry in self.ledger.state().items()}
         return state
@@ -261,6 +272,11 @@ class Model(ColumnAgents):
         self.cells.keep(np.zeros(self.cells.n, bool))
         self.lattice.place(self.cells)
         self.tissue.load(part("tissue/"))
+        if self.circulation is not None:
+            vessels = part("vessels/")
+            following = int(vessels.pop("next"))
+            self.circulation.load(vessels)
+            self.next_ordinary_id = following
         self.cells.load(part("cells/"))
         self.lattice.place(self.cells)
         self.fields.load(part("fields/"))

@@ -60,6 +60,10 @@ class VesselTissue(Entry):
         A vessel without flow in less VEGF than this is lost after that time.
     incorporation : 1/s
         Of an endothelial cell next to a vessel, as a tip.
+    recruitment : 1/m/s
+        Stromal cells of the host that come out of perfused vessels, per length and time.
+    recruitment_resting, recruitment_sdf1 : share, kg/m³
+        Of that without SDF-1, and its half-maximum.
     crowded : 1/m²
         Length per volume above which the model is not meant to be.
     arterial_pressure, venous_pressure : Pa
@@ -94,6 +98,9 @@ class VesselTissue(Entry):
     regression: _Time
     survival_vegf: Annotated[Parameter, Unit("kg/m^3", ge=0, le=1, show="ng/mL")]
     incorporation: _Rate
+    recruitment: Annotated[Parameter, Unit("1/m/s", ge=0, le=10, show="1/mm/d")]
+    recruitment_resting: Annotated[Parameter, Unit("", ge=0, le=1)]
+    recruitment_sdf1: _Level
     crowded: Annotated[Parameter, Unit("1/m^2", ge=1, le=1e12, show="mm/mm^3")]
     arterial_pressure: _Pressure
     venous_pressure: _Pressure

@@ -34,7 +34,7 @@ OSTEOCYTE, BURIED = "osteocyte", "buried"
 #: the host's own cells
 HOST = SOURCES.index("host")
 #: within this distance of perfusion a scaffold is taken away by cells, m (assumed: a few cells)
-_REACH_OF_CELLS = 100e-6
+REACH_OF_CELLS = 100e-6
 #: time between two rounds of mineralisation and recruits, and two looks at load, s: all are of days
 _TURN_EVERY = _LOAD_EVERY = 6 * 3600.0
 #: time between two changes of what hinders fluxes, two of who waits for an answer, and two rounds
@@ -82,6 +82,8 @@ class Tissue:
         c of the last step.
     supplied : ndarray of bool, or None
         Where resorption is at full speed; None in culture, where there is none.
+    reached : ndarray of bool, or None
+        Where cells of the host take scaffold away; None in culture.
     """
 
     def __init__(
@@ -137,10 +139,10 @@ class Tissue:
         self.coupling: float | None = None
         # steps of resorption and mineralisation to be made, each times what multiplies it
         self._due = np.zeros(2)
-        self._reached: NDArray[np.bool_] | None = None
+        self.reached: NDArray[np.bool_] | None = None
         if in_vivo:
             self.supplied = near_host(grid, config.faces, float(bone.supply_distance))
-            self._reached = near_host(grid, config.faces, _REACH_OF_CELLS)
+            self.reached = near_host(grid, config.faces, REACH_OF_CELLS)
             self.remodelling = Remodelling(
                 host.organism,
                 config.cell_types,
@@ -193,7 +195,7 @@ class Tissue:
             dt,
             covered=self.matrix.covered,
             acid=self.fields.value.get("lactic_acid"),
-            near=self._reached,
+            near=self.reached,
         )
         self._settle_ground(fluxes=_is_due(step, dt, _FLUX_EVERY))
         if _is_due(step, dt, _LOAD_EVERY):
@@ -240,7 +242,7 @@ class Tissue:
         self.matrix.begin()
         self._settle_ground(first=True)
         for name, voxels in ((BUILDER, start.builders), (RECRUIT, start.recruits)):
-            self._welcome(model, name, voxels[self._vacant()[voxels]])
+            self.welcome(model, name, voxels[self._vacant()[voxels]])
 
     def vacant(self) -> NDArray[np.bool_]:
         """Return where a cell may be put, (nx, ny, nz)."""
@@ -342,9 +344,9 @@ class Tissue:
             step=model.step_index,
             open_=self._vacant(),
         )
-        self._welcome(model, RECRUIT, voxels)
+        self.welcome(model, RECRUIT, voxels)
 
-    def _welcome(self, model: Model, name: str, voxels: NDArray[np.int32]) -> None:
+    def welcome(self, model: Model, name: str, voxels: NDArray[np.int32]) -> None:
         """Add cells of the host at free voxels."""
         if name not in model.cells.types or not voxels.size:
             return
