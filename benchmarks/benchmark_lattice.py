@@ -28,8 +28,8 @@ from benchmark_diffusion import Table
 
 from scaffoldsim.config import DEFAULTS
 from scaffoldsim.model.cells import Cells
+from scaffoldsim.model.celltypes import CAUSES, HAZARDS
 from scaffoldsim.model.lattice import SORT_EVERY, Lattice
-from scaffoldsim.model.rates import CAUSES
 from scaffoldsim.scaffold.grid import Grid
 
 HOUR = 3600.0
@@ -57,7 +57,7 @@ class Tissue:
         grid = Grid((edge,) * 3, 20e-6, (True, True, True))
         self.lattice = Lattice(grid, solid, senescent=SENESCENT, threads=1)
         self.lattice.potential = potential
-        self.cells = Cells(TYPES, CAUSES, capacity=n_cells + n_cells // 8)
+        self.cells = Cells(TYPES, CAUSES, hazards=HAZARDS, capacity=n_cells + n_cells // 8)
         free = np.flatnonzero(~solid)
         chosen = np.random.default_rng(1).permutation(free)[:n_cells]
         self.cells.append(n_cells, voxel=np.sort(chosen))

@@ -49,7 +49,7 @@ def _write(cells: Cells, name: str, rows: Any, value: Any, line: str = "") -> No
         raise AttributeError(f"{name!r} of a cell is read-only: set a rate, events do the rest")
     column, values = getattr(cells, name), np.asarray(value)
     if line:
-        lines = cells.types if name == "fate" else cells.causes
+        lines = cells.types if name == "fate" else cells.hazards
         if line not in lines:
             raise ValueError(f"{name} {line!r} is unknown; allowed: {', '.join(lines)}")
         column = column[lines.index(line)]

@@ -224,7 +224,7 @@ class Rule:
             if column.checkpoint or (rate >= 0).all():  # what is set anew in every step is a rate
                 continue
             *line, row = np.argwhere(~(rate >= 0))[0]
-            lines = cells.types if column.per == "types" else cells.causes
+            lines = cells.types if column.per == "types" else cells.hazards
             label = f"{name} ({lines[line[0]]})" if line else name
             raise ValueError(
                 f"behaviour {self.name} set {label} of cell {cells.id[row]} to "

@@ -34,8 +34,8 @@ class Column:
     meaning
         One line for the documentation.
     per
-        "" for one value a cell; "causes" or "types" for one value a cell and cause or type,
-        with the shape (n_causes, n) or (n_types, n).
+        "" for one value a cell; "hazards" or "types" for one value a cell and hazard or type,
+        with the shape (n_hazards, n) or (n_types, n).
     output
         Written into the frames of a run.
     checkpoint
@@ -90,6 +90,9 @@ class Cells:
         Names of the cell types; `type` holds an index into them.
     causes
         Names of the causes of death.
+    hazards
+        How many of them, the first ones, have a rate; by default all. The others strike by
+        `Lattice.interfere` alone.
     capacity
         Rows to allocate at first; it grows as needed.
 
@@ -137,14 +140,22 @@ class Cells:
     arrest = Column(
         np.float32, 0.0, "-", "chance to become senescent at a division", checkpoint=False
     )
-    death = Column(np.float32, 0.0, "1/s", "rate of death by cause", per="causes", checkpoint=False)
+    death = Column(
+        np.float32, 0.0, "1/s", "rate of death by cause", per="hazards", checkpoint=False
+    )
     fate = Column(np.float32, 0.0, "1/s", "rate of becoming a type", per="types", checkpoint=False)
 
     def __init__(
-        self, types: Sequence[str], causes: Sequence[str], *, capacity: int = 1024
+        self,
+        types: Sequence[str],
+        causes: Sequence[str],
+        *,
+        hazards: int | None = None,
+        capacity: int = 1024,
     ) -> None:
         self.types = _names(types, "types")
         self.causes = _names(causes, "causes")
+        self.hazards = self.causes[:hazards]
         if len(self.types) + len(self.causes) > 250:
             raise ValueError(
                 f"{len(self.types)} types and {len(self.causes)} causes of death are more than "
@@ -408,7 +419,7 @@ class Cells:
     # ------------------------------------------------------------------------------------------
 
     def _shape(self, column: Column, capacity: int) -> tuple[int, ...]:
-        sizes = {"": (), "causes": (len(self.causes),), "types": (len(self.types),)}
+        sizes = {"": (), "hazards": (len(self.hazards),), "types": (len(self.types),)}
         return (*sizes[column.per], capacity)
 
     def _cast(self, column: Column, value: ArrayLike, n: int) -> NDArray[Any]:

@@ -12,8 +12,10 @@ from scaffoldsim.model.factors import CELL_EVENTS, CellEvent
 from scaffoldsim.model.ledger import LEFT
 from scaffoldsim.tree import Path_
 
-#: why a cell dies, in the order of the death columns
-CAUSES = ("basal", "ischaemic", "lifespan", "buried", LEFT)
+#: why a cell dies, in the order of the death columns; those with a rate come first
+CAUSES = ("basal", "ischaemic", "lifespan", LEFT, "buried")
+#: how many have a rate
+HAZARDS = 4
 
 _Rate = Annotated[Parameter, Unit("1/s", ge=0, le=1, show="1/h")]
 _Time = Annotated[Parameter, Unit("s", ge=60, le=1e12, show="h")]

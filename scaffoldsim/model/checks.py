@@ -249,7 +249,7 @@ def name_bad_rate(cells: Cells) -> str:
         bad = np.argwhere(~(rates >= 0.0))
         if bad.size:
             kind, row = bad[0]
-            names = {"death": cells.causes, "fate": cells.types}.get(name)
+            names = {"death": cells.hazards, "fate": cells.types}.get(name)
             label = name if names is None else f"{name} ({names[kind]})"
             return (
                 f"{label} is {rates[kind, row]} /s for cell {cells.id[row]}, must be 0 or more: "

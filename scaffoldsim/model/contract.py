@@ -235,7 +235,7 @@ def _means(name: str, path: str) -> bool:
 def _columns(cells: Cells) -> Parts:
     """Live rows of every column by path; of a table every line."""
     parts: Parts = {}
-    lines = {"causes": cells.causes, "types": cells.types}
+    lines = {"hazards": cells.hazards, "types": cells.types}
     for name, column in cells.columns.items():
         values = getattr(cells, name)
         if column.per:

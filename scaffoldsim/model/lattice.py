@@ -20,7 +20,7 @@ from scaffoldsim.model.checks import (
     require_type,
 )
 from scaffoldsim.model.events import BIRTH, FATE, Events, become, record
-from scaffoldsim.model.occupancy import Occupancy, struck_rows
+from scaffoldsim.model.occupancy import FIRST, Occupancy, struck_rows
 from scaffoldsim.model.walls import TAKEN
 from scaffoldsim.solver.inputs import cores
 
@@ -218,8 +218,9 @@ class Lattice(Occupancy):
         cells.age += np.float32(dt)
         cells.clock += np.float32(dt)
         struck = struck_rows(event)
-        fates = self._change(cells, event, struck)
-        deaths = self._remove(cells, event, struck)
+        first_fate = FIRST + len(cells.hazards)
+        fates = self._change(cells, event, struck, first_fate)
+        deaths = self._remove(cells, event, struck, first_fate)
 
         # the small margin keeps .3 stored in single precision within one sub-step
         substeps = max(1, math.ceil(largest_hop * dt / LARGEST_HOP - 1e-6))

@@ -12,7 +12,7 @@ from scaffoldsim.config import Config, load
 from scaffoldsim.model import indicators
 from scaffoldsim.model.agents import ColumnAgents
 from scaffoldsim.model.cells import Cells
-from scaffoldsim.model.celltypes import CAUSES, CellType, senescent_of, stages_of
+from scaffoldsim.model.celltypes import CAUSES, HAZARDS, CellType, senescent_of, stages_of
 from scaffoldsim.model.delivery import SOURCES, seed_voxels
 from scaffoldsim.model.fields import Fields
 from scaffoldsim.model.lattice import Lattice
@@ -108,7 +108,7 @@ class Model(ColumnAgents):
         self.seed = config.seed
         self.step_index = 0
         self.dt = float(config.step)
-        self.cells = Cells(list(config.cell_types), CAUSES)
+        self.cells = Cells(list(config.cell_types), CAUSES, hazards=HAZARDS)
         super().__init__(rng=self.seed)
         self.running = self.intact = True
 

@@ -104,8 +104,9 @@ class Occupancy(Walls):
         if moved:
             self.place(cells)
         struck = struck_rows(event)
-        changed = self._change(cells, event, struck)
-        died = self._remove(cells, event, struck)
+        first_fate = FIRST + len(cells.causes)
+        changed = self._change(cells, event, struck, first_fate)
+        died = self._remove(cells, event, struck, first_fate)
         self._link(cells)
         return Events(
             births=np.zeros(0, BIRTH),
@@ -167,10 +168,10 @@ class Occupancy(Walls):
     # ------------------------------------------------------------------------------------------
 
     def _change(
-        self, cells: Cells, event: NDArray[np.uint8], struck: NDArray[np.int64]
+        self, cells: Cells, event: NDArray[np.uint8], struck: NDArray[np.int64], first_fate: int
     ) -> NDArray[np.void]:
         """Give cells their new stages and types; returns the records of the types."""
-        code, first_fate = event[struck], FIRST + len(cells.causes)
+        code = event[struck]
         passed = struck[code == STAGE]
         cells.stage[passed] += np.uint8(1)
         event[passed] = 0
@@ -179,11 +180,11 @@ class Occupancy(Walls):
         return become(cells, rows, event[rows] - np.uint8(first_fate))
 
     def _remove(
-        self, cells: Cells, event: NDArray[np.uint8], struck: NDArray[np.int64]
+        self, cells: Cells, event: NDArray[np.uint8], struck: NDArray[np.int64], first_fate: int
     ) -> NDArray[np.void]:
         """Free the voxels of the dead and drop their rows; returns the records, by id."""
         code = event[struck]
-        rows = struck[(code >= FIRST) & (code < FIRST + len(cells.causes))]
+        rows = struck[(code >= FIRST) & (code < first_fate)]
         records = record(DEATH, cells, rows)
         records["cause"] = event[rows] - FIRST
         voxel = records["voxel"]

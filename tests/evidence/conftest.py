@@ -18,11 +18,11 @@ Whole = Callable[..., Run]
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
     """Run an experiment to its end; broken invariants on the way are errors."""
-    made: dict[str, Run] = {}
+    made: dict[tuple[str, int], Run] = {}
 
     def of(name: str, changes: Mapping[str, Any] | None = None) -> Run:
         simulation = Simulation.from_config(name, set=changes)
-        key = simulation.config.hash
+        key = simulation.config.hash, simulation.config.seed
         if key not in made:
             made[key] = simulation.run(tmp_path_factory.mktemp("run") / name)
         run = made[key]
