@@ -11,12 +11,14 @@ acid that it gives off).
 
 What is timed is `model.tissue` of a `Model`, 24 steps of 1 h at a time, since some parts act only
 now and then; of each hour of the day the best of all days counts, since a busy machine only ever
-adds to it. Rows are the mean of the day. *Ground* is what voxels are to cells and to fluxes; once a
-day it makes the solver take a new geometry, whose part that the next solve pays is counted too.
-Oxygen is the *step of a run* of `benchmark_diffusion.py`, in the same run. *Memory* is what the
-tissue holds per voxel, and what a step takes on top of it at the most, that of the new geometry
-included. With --cpu all is in processor time of all threads: its shares are right beside busy
-neighbours too, where those of time are not.
+adds to it. Degradation acts when enough is owed, at another hour each day: the best of the steps in
+which it acts and the best of the others count as often as they occur. Rows are the mean of a step.
+*Ground* is what voxels are to cells and to fluxes; once a day it makes the solver take a new
+geometry, whose part that the next solve pays is counted too. Oxygen is the *step of a run* of
+`benchmark_diffusion.py`, in the same run. *Memory* is what the tissue holds per voxel, and what a
+step takes on top of it at the most, that of the new geometry included. With --cpu all is in
+processor time of all threads: its shares are right beside busy neighbours too, where those of time
+are not.
 """
 
 from __future__ import annotations
@@ -140,7 +142,9 @@ class Day:
     """Times what the tissue of a model does, by part and hour; the best of all days counts."""
 
     def __init__(self, tissue: Any) -> None:
-        self.times = {part: np.full(DAY, np.inf) for part in (*PARTS, "all")}
+        self.times = {part: np.full(DAY, np.inf) for part in (*PARTS, "rest", "all")}
+        self.best = {True: np.inf, False: np.inf}  # of degradation, by whether it acts
+        self.acts = {True: 0, False: 0}
         self._spent = dict.fromkeys(self.times, 0.0)
         for part, names in PARTS.items():
             for name in names:
@@ -173,11 +177,20 @@ class Day:
                 again = of_next_solve(model)
                 self._spent["ground"] += again
                 self._spent["all"] += again
+            self._spent["rest"] = self._spent["all"] - sum(self._spent[part] for part in PARTS)
+            acts = tissue.degradation.state()["owed"] == 0
+            self.acts[bool(acts)] += 1
+            self.best[bool(acts)] = min(self.best[bool(acts)], self._spent["degradation"])
             for part, spent in self._spent.items():
                 self.times[part][hour] = min(self.times[part][hour], spent)
 
     def mean(self, part: str) -> float:
-        """Milliseconds of a part in a step."""
+        """Milliseconds of a part in a step; of "all" the sum of them."""
+        if part == "all":
+            return sum(self.mean(each) for each in (*PARTS, "rest"))
+        if part == "degradation":
+            spent = sum(n * self.best[acts] for acts, n in self.acts.items() if n)
+            return 1e3 * spent / sum(self.acts.values())
         return 1e3 * float(self.times[part].mean())
 
 
@@ -260,7 +273,7 @@ def measure(n: int, threads: int, days: int, cases: list[str], table: Table) -> 
             notes[case] = f"memory {memory:.0f} B/voxel, {extra:.0f} more in a step"
     table.row(f"oxygen, step of a run, {where}", reference, "ms")
     for case, day in timed.items():
-        for part in PARTS:
+        for part in (*PARTS, "rest"):
             spent = day.mean(part)
             note = f"{100 * spent / reference:6.1f} % of the step of oxygen"
             table.row(f"{part}, {case}, {where}", spent, "ms", None, note)

@@ -37,9 +37,10 @@ HOST = SOURCES.index("host")
 REACH_OF_CELLS = 100e-6
 #: time between two rounds of mineralisation and recruits, and two looks at load, s: all are of days
 _TURN_EVERY = _LOAD_EVERY = 6 * 3600.0
-#: time between two changes of what hinders fluxes, two of who waits for an answer, and two rounds
-#: of resorption, in which bone recedes by some thousandths of a voxel, s
-_FLUX_EVERY = _PASS_EVERY = _RESORB_EVERY = 24 * 3600.0
+#: time between two changes of what hinders fluxes, and two of who waits for an answer, s
+_FLUX_EVERY = _PASS_EVERY = 24 * 3600.0
+#: bone is resorbed as often as it mineralises if it recedes by so many voxels, else once a day
+_LEAST_RECESSION, _RESORB_EVERY = 4e-3, 24 * 3600.0
 #: share of all matrix that was ever laid that the books may leave unexplained
 _LARGEST_GAP = 1e-7
 
@@ -280,7 +281,11 @@ class Tissue:
         output = rates.tissue("deposition", felt)
         self._due += rates.tissue("resorption"), rates.tissue("mineralisation")
         turns = _is_due(model.step_index, dt, _TURN_EVERY)
-        resorbs = self.supplied is not None and _is_due(model.step_index, dt, _RESORB_EVERY)
+        recedes = float(self._due[0] * dt * self.config.bone.resorption_speed)
+        enough = turns and recedes >= _LEAST_RECESSION * self.scaffold.grid.voxel
+        resorbs = self.supplied is not None and (
+            enough or _is_due(model.step_index, dt, _RESORB_EVERY)
+        )
         resorption = mineralisation = 0.0
         if resorbs:
             resorption = self._due[0] * self._cues(rates, "resorption")
