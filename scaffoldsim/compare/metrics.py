@@ -120,6 +120,9 @@ _MORE: tuple[Outcome, ...] = (
         for name in ("c1", "c2", "c3", "c4", "c5")
     ),
     Outcome("risk_near_pd_max", "Cells near their last division", "%", 1, 100),
+    Outcome("vessel_density_mm_per_mm3", "Vessels", "mm/mm³", 1),
+    Outcome("perfused_density_mm_per_mm3", "Vessels that carry blood", "mm/mm³", 1),
+    Outcome("vessel_depth_um", "Depth of vessels", "µm", 0),
 )
 
 

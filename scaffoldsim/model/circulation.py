@@ -35,13 +35,13 @@ _LOOK_EVERY = 24 * 3600.0
 
 
 class Circulation:
-    """The vessels of a host that has some (`Host.vessels`), as a part of the model.
+    r"""The vessels of a host that has some (`Host.vessels`), as a part of the model.
 
     A vessel is 10 µm wide and leaves room for a cell in its voxel. Perfused ones hold the oxygen of
     the host's tissue, bring its osteoclasts and cells (they widen `Tissue.supplied` and
     `Tissue.reached`), and let stromal cells out:
 
-    .. math:: k = k_0 L\\,oc\\,n \\left[r + (1 - r) \\frac{c}{c + K}\\right]
+    .. math:: k = k_0 L\,oc\,n \left[r + (1 - r) \frac{c}{c + K}\right]
 
     with the length L, the osteoconductivity oc of the scaffold, the multiplier n of the number of
     stromal cells, and the concentration c of SDF-1 (none without such a field).
@@ -169,11 +169,11 @@ class Circulation:
         rate *= float(material.osteoconductivity) if material is not None else 1.0
         rate *= model.rates.signals.multiplier("msc_count", "host")
         calm = float(self.rules.recruitment_resting)
-        called = 0.0
+        called = np.zeros(places.size)
         if _CALL in self.fields.species:
             level = self.fields.at(places.astype(np.int32), _CALL).astype(np.float64)
             called = level / (level + float(self.rules.recruitment_sdf1))
-        chance = np.broadcast_to(rate * dt * (calm + (1 - calm) * called), places.shape)
+        chance = rate * dt * (calm + (1 - calm) * called)
         key = counter.keys(seed=model.seed, step=model.step_index, purpose="vessel stromal cell")
         places = places[counter.uniform(places, key) < chance]
         places = places[self.tissue.vacant().ravel()[places]]

@@ -107,6 +107,9 @@ COLUMNS: tuple[str, ...] = (
     "risk_xenogeneic",
     "risk_jaw_necrosis",
     "risk_breast_cancer",
+    "perfused_density_mm_per_mm3",
+    "vessel_depth_um",
+    "vessel_tips",
 )
 
 #: columns that only rows at the time of a frame have: they take surfaces, distances or labels
@@ -207,6 +210,7 @@ def row(model: "Model", *, structure: bool = False) -> dict[str, Any]:
     values |= _volumes(model, tissue, solid)
     values |= _around(model, tissue, solid)
     values |= _load(tissue)
+    values |= _vessels(model)
     if structure:
         values |= _surfaces(model, tissue, solid)
         values |= _structure(model, tissue, solid)
@@ -350,6 +354,19 @@ def _load(tissue: Any) -> dict[str, Any]:
         "stiffness_reuss_MPa": mechanics.reuss * 1e-6,
         "collapse_index": mechanics.collapse_index,
         "time_to_collapse_h": None if failed is None else failed / 3600,
+    }
+
+
+def _vessels(model: "Model") -> dict[str, Any]:
+    """What is told of the host's vessels; nothing where it has none."""
+    if model.circulation is None:
+        return {}
+    vessels = model.circulation.vessels
+    return {
+        "vessel_density_mm_per_mm3": vessels.density * 1e-6,
+        "perfused_density_mm_per_mm3": vessels.perfused_density * 1e-6,
+        "vessel_depth_um": vessels.depth * 1e6,
+        "vessel_tips": vessels.tips.n,
     }
 
 

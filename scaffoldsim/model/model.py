@@ -12,8 +12,8 @@ from scaffoldsim.config import Config, load
 from scaffoldsim.model import indicators
 from scaffoldsim.model.agents import ColumnAgents
 from scaffoldsim.model.cells import Cells
-from scaffoldsim.model.circulation import Circulation
 from scaffoldsim.model.celltypes import CAUSES, HAZARDS, CellType, senescent_of, stages_of
+from scaffoldsim.model.circulation import Circulation
 from scaffoldsim.model.delivery import SOURCES, seed_voxels
 from scaffoldsim.model.fields import Fields
 from scaffoldsim.model.lattice import Lattice
