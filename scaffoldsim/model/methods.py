@@ -17,6 +17,7 @@ from scaffoldsim.model.methods_tissue import (
     load_of,
     scaffold_of,
     touched_factor,
+    vessels_of,
 )
 from scaffoldsim.model.rates import Donor
 from scaffoldsim.model.references import References
@@ -51,6 +52,7 @@ def paragraphs(config: Config) -> list[str]:
     for name, cell_type in sorted(config.cell_types.items(), key=lambda item: item[0] != seeded):
         found.append(_cell_type(name, cell_type, config, cite))
     found += [scaffold_of(config, cite), bone_of(config, cite), host_bone_of(config, cite)]
+    found.append(vessels_of(config, cite))
     found += _fields(config, cite)
     found += _factors(config, cite)
     found += _genes(config, cite)

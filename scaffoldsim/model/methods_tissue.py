@@ -169,3 +169,30 @@ def load_of(load: Load, bone: BoneTissue, cite: References) -> str:
         f"failed.{flow} The mechanical stimulus of a cell is octahedral shear strain/"
         f"{SHEAR * 100:g} % + fluid speed/({SPEED * 1e6:g} µm/s)."
     )
+
+
+def vessels_of(config: Config, cite: References) -> str:
+    """Return how the host's vessels grow and disappear, and what they bring."""
+    v = config.host.vessels
+    if v is None:
+        return ""
+    return (
+        f"Vessels of the host. {cite(v.root_density)} begin at each face of the host, of radius "
+        f"{cite(v.radius)}. In VEGF of concentration V a site sprouts at {cite(v.sprouting)} "
+        f"V⁴/(V⁴ + Vₛ⁴), Vₛ = {cite(v.sprouting_vegf)}; sites are {cite(v.spacing)} apart, as is a "
+        f"sprout from other tips, and rest for {cite(v.refractory)}. A tip moves at {cite(v.slow)} "
+        f"to {cite(v.fast)}, half-way at {cite(v.speed_vegf)}, times the growth of vessels below; "
+        f"in an hour it turns to the sum of its direction × {cite(v.persistence)}, the gradient "
+        f"over {cite(v.sensing)} × {cite(v.attraction)}, the surface × {cite(v.guidance)} and "
+        f"chance × {cite(v.wandering)}. It branches at {cite(v.branching)}, goes through no throat "
+        f"below {cite(v.narrowest)}, and joins vessels that it meets. Blood flows "
+        f"{cite(v.opening)} after a path between two roots has closed, at {cite(v.viscosity)} from "
+        f"{cite(v.arterial_pressure)} to {cite(v.venous_pressure)}, which roots have in turn. What "
+        f"has no flow and less than {cite(v.survival_vegf)} of VEGF for {cite(v.regression)} "
+        f"disappears. Above {cite(v.crowded)} the rules no longer hold, and a run warns. Vessels "
+        "with blood hold the host's oxygen, count as the host for resorption and for what cells "
+        f"take away, and let out stromal cells at {cite(v.recruitment)} × the osteoconductivity of "
+        "the scaffold × the number of stem cells × (r + (1 − r) c/(c + K)), c being SDF-1, "
+        f"r = {cite(v.recruitment_resting)}, K = {cite(v.recruitment_sdf1)}. An endothelial-like "
+        f"cell beside a vessel becomes a tip at {cite(v.incorporation)}."
+    )
