@@ -86,6 +86,7 @@ class Course:
         self.supplied = [self.near]
         self.oxygen: list[float] = []
         self.states: dict[int, dict[str, Any]] = {}
+        self.then: dict[int, int] = {}
         vessels, join = vessels_of(model), vessels_of(model).sprout_from
 
         def counted(*args: Any, **more: Any) -> Any:
@@ -104,6 +105,7 @@ class Course:
             self.oxygen.append(float(np.abs(held - level(model)).max()) if held.size else 0.0)
             if model.step_index in (EARLY, MIDDLE):
                 self.states[model.step_index] = kept(model)
+                self.then[model.step_index] = self.near
 
     @property
     def near(self) -> int:
@@ -158,6 +160,9 @@ def test_no_vessel_is_in_the_scaffold(course: Course) -> None:
     model, nodes = course.model, vessels_of(course.model).graph.nodes
     assert nodes.n > 100
     assert not (model.ground.kind[nodes["voxel"]] == SCAFFOLD).any()
+    assert model.circulation is not None
+    assert model.circulation.blocked.ravel()[model.ground.kind == SCAFFOLD].all()
+    assert not model.circulation.blocked.all()
 
 
 def test_the_row_of_metrics_tells_of_vessels(course: Course) -> None:
@@ -176,6 +181,7 @@ def test_a_restart_changes_no_byte(course: Course) -> None:
     again.load(course.states[MIDDLE])
     assert same(again.state(), course.states[MIDDLE])
     assert tips_are_agents(again)
+    assert np.count_nonzero(again.tissue.supplied) == course.then[MIDDLE] > course.supplied[0]
     while again.running:
         again.step()
     assert same(again.state(), course.model.state())
