@@ -313,7 +313,7 @@ class Tissue:
         signals = rates.signals
         local = {
             name: sum(self.fields.mean(carrier) or 0.0 for carrier in signals.carried[name])
-            for name in {name for name, cue in signals.local_cues() if cue.event == event}
+            for name in sorted({name for name, cue in signals.local_cues() if cue.event == event})
         }
         return float(signals.local_multiplier(event, local))
 
