@@ -6,6 +6,7 @@ the host's bone where there is none.
 
 from scaffoldsim.config import Config
 from scaffoldsim.model.bone import BURY, ENTER, BoneTissue
+from scaffoldsim.model.degradation import REACH_OF_CELLS
 from scaffoldsim.model.exposures import text
 from scaffoldsim.model.factors import Factor
 from scaffoldsim.model.hostbone import virtual_bv_tv
@@ -34,7 +35,7 @@ def scaffold_of(config: Config, cite: References) -> str:
             f"Its osteoconductivity is {cite(material.osteoconductivity)}, its immunogenicity "
             f"(criterion C1) {cite(material.immunogenicity)}.",
             _own_factors(material, config.bone.factor.name, cite),
-            _degradation(material.degradation, cite),
+            _degradation(material.degradation, cite, gel=config.scaffold.family == "gel"),
         ]
         for product, entry in material.products.items():
             free = f", of which the share {cite(entry.free)} gets free" if entry.free else ""
@@ -56,12 +57,15 @@ def _own_factors(material: Material, name: str, cite: References) -> str:
     )
 
 
-def _degradation(law: Degradation, cite: References) -> str:
+def _degradation(law: Degradation, cite: References, *, gel: bool) -> str:
     if law.half_mass is not None:
         half = cite(law.half_mass)
         if law.mode == "cell_mediated":
-            return f"Near the host it is lost evenly, half of it in {half}."
+            reach = f"{REACH_OF_CELLS * 1e6:g} µm"
+            return f"Within {reach} of the host it is lost evenly, half of it in {half}."
         how = law.mode.replace("_", " ")
+        if gel:
+            return f"By {how} it is lost evenly, half of it in {half}."
         return (
             f"By {how} its surface recedes at the one speed at which the scaffold as built, left "
             f"alone, would have lost half its mass in {half}."

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaffoldsim.model import _osteoid
-from scaffoldsim.model.degradation import Degradation
+from scaffoldsim.model.degradation import REACH_OF_CELLS, Degradation
 from scaffoldsim.model.delivery import SOURCES
 from scaffoldsim.model.ground import PORE, Ground
 from scaffoldsim.model.hostbone import HostBoneState, near_host
@@ -33,16 +33,15 @@ if TYPE_CHECKING:
 OSTEOCYTE, BURIED = "osteocyte", "buried"
 #: the host's own cells
 HOST = SOURCES.index("host")
-#: within this distance of perfusion a scaffold is taken away by cells, m (assumed: a few cells)
-_REACH_OF_CELLS = 100e-6
 #: time between two rounds of mineralisation and recruits, and two looks at load, s: all are of days
 _TURN_EVERY = _LOAD_EVERY = 6 * 3600.0
 #: time between two changes of what hinders fluxes, and two of who waits for an answer, s
 _FLUX_EVERY = _PASS_EVERY = 24 * 3600.0
 #: bone is resorbed as often as it mineralises if it recedes by so many voxels, else once a day
 _LEAST_RECESSION, _RESORB_EVERY = 4e-3, 24 * 3600.0
-#: share of all matrix that was ever laid that the books may leave unexplained
-_LARGEST_GAP = 1e-7
+#: share of all matrix that was ever laid that the books may leave unexplained: rounding of osteoid
+#: comes to 3e-7 where a single osteoblast lays and mineral takes months, to 1e-9 among many
+_LARGEST_GAP = 1e-6
 
 
 class Tissue:
@@ -141,7 +140,7 @@ class Tissue:
         self._reached: NDArray[np.bool_] | None = None
         if in_vivo:
             self.supplied = near_host(grid, config.faces, float(bone.supply_distance))
-            self._reached = near_host(grid, config.faces, _REACH_OF_CELLS)
+            self._reached = near_host(grid, config.faces, REACH_OF_CELLS)
             self.remodelling = Remodelling(
                 host.organism,
                 config.cell_types,

@@ -147,3 +147,13 @@ def test_scaffold_bone_and_load_are_told() -> None:
     for words in ("recedes at 0.08", "T-scores", "has failed", "It is lost", "was loaded"):
         assert words not in culture, words
     assert "It does not degrade." in culture
+
+
+def test_how_a_gel_and_a_xenograft_are_lost_is_told_as_it_is_computed() -> None:
+    for name, words in (
+        ("degradation_ion_exchange", "By ion exchange it is lost evenly, half of it in 6 wk ["),
+        ("degradation_dissolution", "By dissolution its surface recedes"),
+        ("degradation_cell_mediated", "Within 100 µm of the host it is lost evenly, half of it in"),
+    ):
+        told = " ".join(paragraphs(load(name)))
+        assert words in told, name
