@@ -156,8 +156,8 @@ def host_bone_of(config: Config, cite: References) -> str:
     )
 
 
-def load_of(load: Load, bone: BoneTissue, cite: References) -> str:
-    """Return the load of the site, when a layer fails, and what cells feel of it."""
+def load_of(load: Load, bone: BoneTissue, cite: References, *, felt: bool) -> str:
+    """Return the load of the site, when a layer fails, and what cells feel of it, if they do."""
     given = "bears no load"
     if load.strain is not None:
         given = f"is compressed by {cite(load.strain)}"
@@ -165,11 +165,16 @@ def load_of(load: Load, bone: BoneTissue, cite: References) -> str:
         given = f"carries {cite(load.stress)}"
     if load.rim_share is not None:
         given += f", less the share {cite(load.rim_share)} that bone around it takes"
-    flow = f" Fluid passes cells at {cite(load.fluid_speed)}." if load.fluid_speed else ""
+    sensed = " Cells feel the stimulus that is set instead."
+    if felt:
+        flow = f" Fluid passes cells at {cite(load.fluid_speed)}." if load.fluid_speed else ""
+        sensed = (
+            f"{flow} The mechanical stimulus of a cell is octahedral shear strain/{SHEAR * 100:g} % + "
+            f"fluid speed/({SPEED * 1e6:g} µm/s)."
+        )
     return (
         f"Along {load.axis} the construct {given}. Layers across it are in series, each of modulus "
         "f² E_t + (1 − f) E_p, where f is the share of scaffold and bone, E_t their mean modulus "
         f"and E_p that of the pores; one that is strained by {cite(bone.collapse_strain)} has "
-        f"failed.{flow} The mechanical stimulus of a cell is octahedral shear strain/"
-        f"{SHEAR * 100:g} % + fluid speed/({SPEED * 1e6:g} µm/s)."
+        f"failed.{sensed}"
     )

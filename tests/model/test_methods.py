@@ -157,3 +157,10 @@ def test_how_a_gel_and_a_xenograft_are_lost_is_told_as_it_is_computed() -> None:
     ):
         told = " ".join(paragraphs(load(name)))
         assert words in told, name
+
+
+def test_a_stimulus_that_is_set_is_told_to_go_before_the_load() -> None:
+    told = " ".join(paragraphs(load("load_bearing", set={"mechanics.stimulus": 0.1})))
+    assert "The mechanical stimulus is 0.1 everywhere" in told
+    assert "Cells feel the stimulus that is set instead" in told
+    assert "The mechanical stimulus of a cell" not in told
