@@ -169,8 +169,8 @@ def load_of(load: Load, bone: BoneTissue, cite: References, *, felt: bool) -> st
     if felt:
         flow = f" Fluid passes cells at {cite(load.fluid_speed)}." if load.fluid_speed else ""
         sensed = (
-            f"{flow} The mechanical stimulus of a cell is octahedral shear strain/{SHEAR * 100:g} % + "
-            f"fluid speed/({SPEED * 1e6:g} µm/s)."
+            f"{flow} The mechanical stimulus of a cell is octahedral shear strain/"
+            f"{SHEAR * 100:g} % + fluid speed/({SPEED * 1e6:g} µm/s)."
         )
     return (
         f"Along {load.axis} the construct {given}. Layers across it are in series, each of modulus "
