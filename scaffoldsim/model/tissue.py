@@ -62,6 +62,11 @@ class Tissue:
     threads
         Of the kernels; the result does not depend on it.
 
+    Raises
+    ------
+    ConfigError
+        If the bone of the host does not fit the box.
+
     Attributes
     ----------
     matrix : Matrix
@@ -99,16 +104,19 @@ class Tissue:
         in_vivo = host.setting == "in_vivo"
         organism = host.organism if in_vivo else config.cells.donor.species
         material, seed = scaffold.material, config.seed
-        self.hostbone = HostBoneState(
-            host.bone,
-            host.organism,
-            bone,
-            grid,
-            config.faces,
-            scaffold.fraction,
-            seed=seed,
-            threads=threads,
-        )
+        try:
+            self.hostbone = HostBoneState(
+                host.bone,
+                host.organism,
+                bone,
+                grid,
+                config.faces,
+                scaffold.fraction,
+                seed=seed,
+                threads=threads,
+            )
+        except (ValueError, OSError) as error:
+            raise config.error(("host", "bone"), str(error)) from error
         self.matrix = Matrix(
             grid,
             bone,
