@@ -102,9 +102,11 @@ class Parameter(float):
             return data
         keys = {"value", "range", "mark", "source"}
         if not isinstance(data, dict) or set(data) != keys:
-            given = sorted(data) if isinstance(data, dict) else repr(data)
+            bare = not isinstance(data, dict)
+            way_out = "; to change its number alone, set the key value in it" if bare else ""
             raise ValueError(
-                f"a parameter has exactly the keys value, range, mark and source (given: {given})"
+                "a parameter has exactly the keys value, range, mark and source (given: "
+                f"{repr(data) if bare else sorted(data)}){way_out}"
             )
         if data["mark"] not in MARKS:
             raise ValueError(f"mark {data['mark']!r} is none of {', '.join(MARKS)}")

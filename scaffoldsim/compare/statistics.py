@@ -213,6 +213,11 @@ def _log_ratio(a: Mapping[int, float], b: Mapping[int, float]) -> tuple[float, f
     pairs = [(a[s], b[s]) for s in shared if not (math.isnan(a[s]) or math.isnan(b[s]))]
     if not pairs:
         return math.nan, math.nan, 0, "no seed has this outcome in both arms"
+    # A time that never came (a construct that did not collapse) is censored, not missing at random:
+    # the donors that are left would have been chosen by the outcome.
+    if len(pairs) < len(shared):
+        text = f"there in {len(pairs)} of {len(shared)} pairs only: it would choose the donors"
+        return math.nan, math.nan, len(pairs), text
     # An outcome that is itself a ratio to zero is infinite: left out, it would choose the donors.
     zeros = sum(1 for x, y in pairs if x <= 0 or y <= 0 or math.isinf(x) or math.isinf(y))
     if zeros:

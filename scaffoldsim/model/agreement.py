@@ -9,7 +9,7 @@ from typing import Any
 
 from scaffoldsim.catalogue import did_you_mean
 from scaffoldsim.config import Config
-from scaffoldsim.model import hostbone, species
+from scaffoldsim.model import hostbone, release, species
 from scaffoldsim.model.exposures import MOST_PULSES, text
 from scaffoldsim.model.factors import Factor
 from scaffoldsim.tree import Path_
@@ -21,6 +21,8 @@ def problems(config: Config) -> Iterator[Problem]:
     """Yield (path, message) for everything that does not agree."""
     for path, message in species.problems(config.fields, list(config.cell_types), config.faces):
         yield ("fields", *path), message
+    for path, message in release.problems(config.scaffold, config.fields):
+        yield ("scaffold", *path), message
     yield from hostbone.problems(config)
     yield from _types(config)
     yield from _cells(config)

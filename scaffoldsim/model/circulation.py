@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaffoldsim.model import counter
+from scaffoldsim.model.degradation import REACH_OF_CELLS
 from scaffoldsim.model.delivery import SOURCES
 from scaffoldsim.model.fields import Supply
 from scaffoldsim.model.ground import SCAFFOLD
 from scaffoldsim.model.ledger import LEFT
 from scaffoldsim.model.throats import throats
-from scaffoldsim.model.tissue import REACH_OF_CELLS
 from scaffoldsim.model.vessels import Vessels
 from scaffoldsim.scaffold.thickness import squared_distance
 

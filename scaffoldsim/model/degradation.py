@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 Floats = NDArray[np.float32]
 
+#: within this distance of perfusion a scaffold is taken away by cells, m (assumed: a few cells)
+REACH_OF_CELLS = 100e-6
 #: voxels by which a surface recedes in one go, at most; and while its speed is found (second order)
 _STRIDE, _LONG_STRIDE = 0.05, 0.1
 #: what is left of a voxel below this share goes with the rest, so that nothing shrinks for ever

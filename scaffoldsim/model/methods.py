@@ -95,7 +95,7 @@ def _host(config: Config, cite: References) -> str:
     for event, factor in host.multipliers.items():
         words.append(f"{_noun(event).capitalize()} is multiplied by {cite(factor)}.")
     if host.load is not None:
-        words.append(load_of(host.load, config.bone, cite))
+        words.append(load_of(host.load, config.bone, cite, felt=config.mechanics.stimulus is None))
     return " ".join(words)
 
 

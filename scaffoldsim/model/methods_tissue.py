@@ -6,6 +6,7 @@ the host's bone where there is none.
 
 from scaffoldsim.config import Config
 from scaffoldsim.model.bone import BURY, ENTER, BoneTissue
+from scaffoldsim.model.degradation import REACH_OF_CELLS
 from scaffoldsim.model.exposures import text
 from scaffoldsim.model.factors import Factor
 from scaffoldsim.model.hostbone import virtual_bv_tv
@@ -34,7 +35,7 @@ def scaffold_of(config: Config, cite: References) -> str:
             f"Its osteoconductivity is {cite(material.osteoconductivity)}, its immunogenicity "
             f"(criterion C1) {cite(material.immunogenicity)}.",
             _own_factors(material, config.bone.factor.name, cite),
-            _degradation(material.degradation, cite),
+            _degradation(material.degradation, cite, gel=config.scaffold.family == "gel"),
         ]
         for product, entry in material.products.items():
             free = f", of which the share {cite(entry.free)} gets free" if entry.free else ""
@@ -56,12 +57,15 @@ def _own_factors(material: Material, name: str, cite: References) -> str:
     )
 
 
-def _degradation(law: Degradation, cite: References) -> str:
+def _degradation(law: Degradation, cite: References, *, gel: bool) -> str:
     if law.half_mass is not None:
         half = cite(law.half_mass)
         if law.mode == "cell_mediated":
-            return f"Near the host it is lost evenly, half of it in {half}."
+            reach = f"{REACH_OF_CELLS * 1e6:g} µm"
+            return f"Within {reach} of the host it is lost evenly, half of it in {half}."
         how = law.mode.replace("_", " ")
+        if gel:
+            return f"By {how} it is lost evenly, half of it in {half}."
         return (
             f"By {how} its surface recedes at the one speed at which the scaffold as built, left "
             f"alone, would have lost half its mass in {half}."
@@ -152,8 +156,8 @@ def host_bone_of(config: Config, cite: References) -> str:
     )
 
 
-def load_of(load: Load, bone: BoneTissue, cite: References) -> str:
-    """Return the load of the site, when a layer fails, and what cells feel of it."""
+def load_of(load: Load, bone: BoneTissue, cite: References, *, felt: bool) -> str:
+    """Return the load of the site, when a layer fails, and what cells feel of it, if they do."""
     given = "bears no load"
     if load.strain is not None:
         given = f"is compressed by {cite(load.strain)}"
@@ -161,13 +165,18 @@ def load_of(load: Load, bone: BoneTissue, cite: References) -> str:
         given = f"carries {cite(load.stress)}"
     if load.rim_share is not None:
         given += f", less the share {cite(load.rim_share)} that bone around it takes"
-    flow = f" Fluid passes cells at {cite(load.fluid_speed)}." if load.fluid_speed else ""
+    sensed = " Cells feel the stimulus that is set instead."
+    if felt:
+        flow = f" Fluid passes cells at {cite(load.fluid_speed)}." if load.fluid_speed else ""
+        sensed = (
+            f"{flow} The mechanical stimulus of a cell is octahedral shear strain/"
+            f"{SHEAR * 100:g} % + fluid speed/({SPEED * 1e6:g} µm/s)."
+        )
     return (
         f"Along {load.axis} the construct {given}. Layers across it are in series, each of modulus "
         "f² E_t + (1 − f) E_p, where f is the share of scaffold and bone, E_t their mean modulus "
         f"and E_p that of the pores; one that is strained by {cite(bone.collapse_strain)} has "
-        f"failed.{flow} The mechanical stimulus of a cell is octahedral shear strain/"
-        f"{SHEAR * 100:g} % + fluid speed/({SPEED * 1e6:g} µm/s)."
+        f"failed.{sensed}"
     )
 
 

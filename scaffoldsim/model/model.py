@@ -133,7 +133,7 @@ class Model(ColumnAgents):
             threads=threads,
         )
         material = self.scaffold.material
-        self.tissue = _grow_tissue(config, self.scaffold, self.lattice, self.fields, threads)
+        self.tissue = Tissue(config, self.scaffold, self.lattice, self.fields, threads=threads)
         self.ground = self.tissue.ground
         self.rates = Rates(
             config.cell_types,
@@ -326,15 +326,6 @@ def _build_scaffold(config: Config, threads: int | None) -> Scaffold:
         return Scaffold.from_section(config.scaffold, config.faces.periodic, threads=threads)
     except (ValueError, OSError) as error:
         raise config.error(("scaffold",), str(error)) from error
-
-
-def _grow_tissue(
-    config: Config, scaffold: Scaffold, lattice: Lattice, fields: Fields, threads: int | None
-) -> Tissue:
-    try:
-        return Tissue(config, scaffold, lattice, fields, threads=threads)
-    except (ValueError, OSError) as error:
-        raise config.error(("host", "bone"), str(error)) from error
 
 
 def _reporters(types: tuple[str, ...]) -> dict[str, Any]:

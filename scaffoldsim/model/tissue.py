@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaffoldsim.model import _osteoid
-from scaffoldsim.model.degradation import Degradation
+from scaffoldsim.model.degradation import REACH_OF_CELLS, Degradation
 from scaffoldsim.model.delivery import SOURCES
 from scaffoldsim.model.ground import PORE, Ground
 from scaffoldsim.model.hostbone import HostBoneState, near_host
@@ -33,16 +33,15 @@ if TYPE_CHECKING:
 OSTEOCYTE, BURIED = "osteocyte", "buried"
 #: the host's own cells
 HOST = SOURCES.index("host")
-#: within this distance of perfusion a scaffold is taken away by cells, m (assumed: a few cells)
-REACH_OF_CELLS = 100e-6
 #: time between two rounds of mineralisation and recruits, and two looks at load, s: all are of days
 _TURN_EVERY = _LOAD_EVERY = 6 * 3600.0
 #: time between two changes of what hinders fluxes, and two of who waits for an answer, s
 _FLUX_EVERY = _PASS_EVERY = 24 * 3600.0
 #: bone is resorbed as often as it mineralises if it recedes by so many voxels, else once a day
 _LEAST_RECESSION, _RESORB_EVERY = 4e-3, 24 * 3600.0
-#: share of all matrix that was ever laid that the books may leave unexplained
-_LARGEST_GAP = 1e-7
+#: share of all matrix that was ever laid that the books may leave unexplained: rounding of osteoid
+#: comes to 3e-7 where a single osteoblast lays and mineral takes months, to 1e-9 among many
+_LARGEST_GAP = 1e-6
 
 
 class Tissue:
@@ -62,6 +61,11 @@ class Tissue:
         Who is told of walls and pores.
     threads
         Of the kernels; the result does not depend on it.
+
+    Raises
+    ------
+    ConfigError
+        If the bone of the host does not fit the box.
 
     Attributes
     ----------
@@ -102,16 +106,19 @@ class Tissue:
         in_vivo = host.setting == "in_vivo"
         organism = host.organism if in_vivo else config.cells.donor.species
         material, seed = scaffold.material, config.seed
-        self.hostbone = HostBoneState(
-            host.bone,
-            host.organism,
-            bone,
-            grid,
-            config.faces,
-            scaffold.fraction,
-            seed=seed,
-            threads=threads,
-        )
+        try:
+            self.hostbone = HostBoneState(
+                host.bone,
+                host.organism,
+                bone,
+                grid,
+                config.faces,
+                scaffold.fraction,
+                seed=seed,
+                threads=threads,
+            )
+        except (ValueError, OSError) as error:
+            raise config.error(("host", "bone"), str(error)) from error
         self.matrix = Matrix(
             grid,
             bone,
@@ -315,7 +322,7 @@ class Tissue:
         signals = rates.signals
         local = {
             name: sum(self.fields.mean(carrier) or 0.0 for carrier in signals.carried[name])
-            for name in {name for name, cue in signals.local_cues() if cue.event == event}
+            for name in sorted({name for name, cue in signals.local_cues() if cue.event == event})
         }
         return float(signals.local_multiplier(event, local))
 

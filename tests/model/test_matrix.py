@@ -16,6 +16,7 @@ from scaffoldsim.config import read_entry
 from scaffoldsim.model import counter
 from scaffoldsim.model.bone import ENTER
 from scaffoldsim.model.matrix import Matrix
+from scaffoldsim.model.tissue import _LARGEST_GAP
 from scaffoldsim.scaffold.grid import Grid
 
 HOUR, DAY, UM = 3600.0, 86400.0, 1e-6
@@ -268,6 +269,18 @@ def test_some_steps_mineralise_for_all() -> None:
     )
     assert np.array_equal(case.matrix.mineral, mineral)
     assert case.matrix.ledger.laid > laid
+
+
+def test_books_of_a_single_osteoblast_and_slow_mineral_stay_within_what_a_run_allows() -> None:
+    """Rounding of what waits is greatest beside what was laid; 52 d are seen in man."""
+    grid = Grid((1, 1, 1), VOXEL)
+    matrix, worst = new(grid, mineralisation_time=52 * DAY), 0.0
+    for _ in range(500):
+        matrix.advance(
+            6 * HOUR, **nobody(grid) | {"osteoblasts": np.zeros(1, np.int32), "output": 0.1}
+        )
+        worst = max(worst, matrix.gap)
+    assert worst < _LARGEST_GAP / 2
 
 
 def test_a_restart_changes_no_byte() -> None:

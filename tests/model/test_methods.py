@@ -147,3 +147,20 @@ def test_scaffold_bone_and_load_are_told() -> None:
     for words in ("recedes at 0.08", "T-scores", "has failed", "It is lost", "was loaded"):
         assert words not in culture, words
     assert "It does not degrade." in culture
+
+
+def test_how_a_gel_and_a_xenograft_are_lost_is_told_as_it_is_computed() -> None:
+    for name, words in (
+        ("degradation_ion_exchange", "By ion exchange it is lost evenly, half of it in 6 wk ["),
+        ("degradation_dissolution", "By dissolution its surface recedes"),
+        ("degradation_cell_mediated", "Within 100 µm of the host it is lost evenly, half of it in"),
+    ):
+        told = " ".join(paragraphs(load(name)))
+        assert words in told, name
+
+
+def test_a_stimulus_that_is_set_is_told_to_go_before_the_load() -> None:
+    told = " ".join(paragraphs(load("load_bearing", set={"mechanics.stimulus": 0.1})))
+    assert "The mechanical stimulus is 0.1 everywhere" in told
+    assert "Cells feel the stimulus that is set instead" in told
+    assert "The mechanical stimulus of a cell" not in told

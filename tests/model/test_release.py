@@ -276,6 +276,11 @@ def test_own_factors_fade_or_are_gathered_for_ever() -> None:
             "loaded.0.carrier",
             "tantalum says nothing of it",
         ),
+        (
+            {"scaffold.loaded": [{"species": "bmp3", "amount": "5 ug"}]},
+            "scaffold.loaded.0.species",
+            "'bmp3' is not among the fields",
+        ),
     ],
 )
 def test_a_wrong_load_is_told_where_it_stands(changes: Any, key: str, words: str) -> None:
