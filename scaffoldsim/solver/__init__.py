@@ -1,1 +1,1 @@
-"""Numerics on voxels: no biology."""
+"""Numerics on voxels and graphs: no biology."""
