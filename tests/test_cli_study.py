@@ -164,5 +164,5 @@ def test_runs_that_fail_are_named_and_the_others_are_judged(done, tmp_path, monk
 def test_too_little_memory_for_all_workers_is_refused(home, monkeypatch, capsys):
     monkeypatch.setattr("scaffoldsim.scaffold.grid.free_memory", lambda: 1e9)
     assert main(["study", "doses.yaml", "--workers", "9"]) == 3
-    assert "9 runs at a time need about 3." in capsys.readouterr().err
+    assert "9 runs at a time need about 2." in capsys.readouterr().err
     assert not (home / "runs").exists()
