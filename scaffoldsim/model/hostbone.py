@@ -36,7 +36,6 @@ _LEAST, _MOST = 0.01, 0.95
 #: pores along the edges of the box that bone is designed in, at least; tried in this order
 _PORES = (0, 4, 8)
 _HALVINGS = 24
-_FACES = ("x-", "x+", "y-", "y+", "z-", "z+")
 _OF_FAMILIES = ("options", "porosity", "pore_size")
 _OF_IMAGES = ("voxel", "threshold", "invert")
 
@@ -123,7 +122,7 @@ def problems(config: Config) -> Iterator[tuple[Path_, str]]:
     place: Path_ = ("host", "bone")
     if host.setting != "in_vivo":
         yield place, "a culture has no bone of a host; take a host with setting in_vivo"
-    if section.depth is not None and not _host_faces(config.faces):
+    if section.depth is not None and not config.faces.of_kind("host"):
         yield (
             (*place, "depth"),
             "is measured from faces that are host, and no face is; leave it out, or set faces",
@@ -314,16 +313,12 @@ def near_host(grid: Grid, faces: Faces, depth: float | None) -> NDArray[np.bool_
     if depth is None:
         return np.ones(grid.shape, bool)
     near = np.zeros(grid.shape, bool)
-    for face in _host_faces(faces):
+    for face in faces.of_kind("host"):
         axis = "xyz".index(face[0])
         away = (np.arange(grid.shape[axis]) + 0.5) * grid.voxel
         within = (away if face[1] == "-" else away[::-1]) <= depth
         near |= within.reshape([-1 if k == axis else 1 for k in range(3)])
     return near
-
-
-def _host_faces(faces: Faces) -> list[str]:
-    return [face for face in _FACES if faces.kind(face) == "host"]
 
 
 def _designed(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaffoldsim.model.fields import Supply
+from scaffoldsim.model.walls import beside
 from scaffoldsim.tree import Path_
 
 if TYPE_CHECKING:
@@ -348,14 +349,6 @@ class Release:
 def _surface(degradation: "Degradation") -> NDArray[np.bool_]:
     """Return the pore voxels that touch scaffold; where nothing does, as in a gel, all of them."""
     grid, solid = degradation.grid, degradation.fraction >= 0.5
-    touching = np.zeros(grid.shape, bool)
-    for axis, wraps in enumerate(grid.periodic):
-        a, b = np.moveaxis(touching, axis, 0), np.moveaxis(solid, axis, 0)
-        a[1:] |= b[:-1]
-        a[:-1] |= b[1:]
-        if wraps:
-            a[0] |= b[-1]
-            a[-1] |= b[0]
-    touching &= ~solid
+    touching = beside(solid, grid.periodic) & ~solid
     found: NDArray[np.bool_] = touching if touching.any() else ~solid
     return found

@@ -329,8 +329,7 @@ class Vessels:
         self.graph.add_nodes((where + 0.5) * self.grid.voxel, site=True, root=True)
 
     def _host_faces(self) -> list[str]:
-        every = [f"{axis}{side}" for axis in "xyz" for side in "-+"]
-        return [face for face in every if self.faces.kind(face) == "host"]
+        return self.faces.of_kind("host")
 
     def _regress(
         self,

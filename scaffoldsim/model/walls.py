@@ -79,7 +79,7 @@ class Walls:
         if (occupied & wall).any():
             raise _stands(np.flatnonzero(occupied & wall)[0], self.grid.shape)
         closed = wall if matrix is None else wall | require_mask(matrix, "matrix", self.grid.shape)
-        near = _beside(closed, self.grid.periodic)
+        near = beside(closed, self.grid.periodic)
         flags = closed * np.uint8(NO_ENTRY) + wall * np.uint8(SOLID)
         if gel is not None:
             hold = require_mask(gel, "gel", self.grid.shape)
@@ -142,7 +142,7 @@ def _stands(voxel: int, shape: tuple[int, int, int]) -> ValueError:
     )
 
 
-def _beside(mask: NDArray[np.bool_], periodic: tuple[bool, bool, bool]) -> NDArray[np.bool_]:
+def beside(mask: NDArray[np.bool_], periodic: tuple[bool, bool, bool]) -> NDArray[np.bool_]:
     """Voxels with a face neighbour in the mask."""
     near = np.zeros_like(mask)
     for axis, wraps in enumerate(periodic):

@@ -174,6 +174,11 @@ class Faces(Section):
         both: FaceKind = getattr(self, axis)
         return own or both
 
+    def of_kind(self, kind: FaceKind) -> list[str]:
+        """The faces beyond which `kind` lies, from ``"x-"`` to ``"z+"``."""
+        every = [f"{axis}{side}" for axis in "xyz" for side in "-+"]
+        return [face for face in every if self.kind(face) == kind]
+
     @property
     def periodic(self) -> tuple[bool, bool, bool]:
         """Axes that wrap round."""
