@@ -23,7 +23,7 @@ def free_tips(n: int, vegf: Any, seed: int = 1, shape: Any = (64, 64, 64), **law
               seed=seed)  # fmt: skip
     where = np.random.default_rng(seed).random((n, 3)) * box.vessels.graph.size
     nodes = box.vessels.graph.add_nodes(where, root=True)
-    box.vessels._growth.start(nodes, np.broadcast_to([0.0, 0.0, 1.0], (n, 3)), 0.0)
+    box.vessels.growth.start(nodes, np.broadcast_to([0.0, 0.0, 1.0], (n, 3)), 0.0)
     return box
 
 
@@ -117,9 +117,9 @@ def test_rate_of_sprouting(vegf: float, hill: float, hours: int) -> None:
 def test_rate_of_branching() -> None:
     n, p = 4000, 1 - math.exp(-0.06)
     box = free_tips(n, NG_ML)
-    box.vessels._growth.rules = RULES.model_copy(update={"sprouting": 0.0})
+    box.vessels.growth.rules = RULES.model_copy(update={"sprouting": 0.0})
     box.run(1, dt=6 * HOUR)
-    born = box.vessels._growth.following - n
+    born = box.vessels.growth.following - n
     assert abs(born - n * p) < SIGMA * math.sqrt(n * p * (1 - p))
 
 
@@ -137,12 +137,12 @@ def test_sprouting_and_branching_end_where_vessels_are_crowded(share: float) -> 
     sprouted = np.count_nonzero(graph.nodes["ready"] > 0)
     assert abs(sprouted - n * p) <= SIGMA * math.sqrt(n * p * (1 - p))
     box = free_tips(3000, NG_ML)
-    box.vessels._growth.rules = law.model_copy(update={"sprouting": 0.0})
+    box.vessels.growth.rules = law.model_copy(update={"sprouting": 0.0})
     ids = np.arange(box.grid.n_voxels)
     volume = box.grid.voxel_volume
     box.vessels.graph.crowding.add(ids, np.full(len(ids), share * 80e6 * volume), 1)
-    box.vessels._growth.branch(6 * HOUR, 0.0, 1, 0)
-    born, p = box.vessels._growth.following - 3000, 1 - math.exp(-0.36 * max(0.0, 1 - share))
+    box.vessels.growth.branch(6 * HOUR, 0.0, 1, 0)
+    born, p = box.vessels.growth.following - 3000, 1 - math.exp(-0.36 * max(0.0, 1 - share))
     assert abs(born - 3000 * p) <= SIGMA * math.sqrt(3000 * p * (1 - p))
 
 
