@@ -206,8 +206,8 @@ def test_oxygen_around_one_vessel(radius: int) -> None:
     assert error.max() < 0.02 * level
 
 
-def depth(cell: int, radius: float, seed: int) -> float:
-    """How deep vessels come in a week between spheres of pores, in a cubic row, in voxels, m."""
+def depth(cell: int, radius: float, seed: int, hours: int = 200) -> float:
+    """How deep vessels come in pores that are spheres on a cubic lattice, in voxels, m."""
     shape = (cell * (30 // cell), cell * (30 // cell), 60)
     # the face to the host cuts spheres in the middle
     x, y, z = np.indices(shape) + 0.5
@@ -216,7 +216,7 @@ def depth(cell: int, radius: float, seed: int) -> float:
     narrow = throats(~solid, 20 * UM, float(RULES.narrowest), (True, True, False))
     box = Box(shape, vegf=5 * NG_ML, blocked=solid | narrow, seed=seed, root_density=1e8)
     assert box.vessels.n_roots > 2
-    assert not (box.run(200).vessels.flag & (solid | narrow)).any()
+    assert not (box.run(hours).vessels.flag & (solid | narrow)).any()
     return box.vessels.depth
 
 
