@@ -9,6 +9,7 @@ from scaffoldsim.config import Entry, Parameter, Unit
 from scaffoldsim.model.conditions import Affliction
 from scaffoldsim.model.factors import Event, Setting
 from scaffoldsim.model.hostbone import HostBone
+from scaffoldsim.model.marrow import Marrow
 from scaffoldsim.model.mechanics import Load
 from scaffoldsim.model.organisms import Age, Organism
 from scaffoldsim.model.site import Site
@@ -42,6 +43,8 @@ class Host(Entry):
         Its bone in the box; none if not given.
     vessels
         How its vessels grow into the box; none if not given.
+    marrow
+        The stromal cells of its marrow; they come where it has vessels.
     site
         What part of the body the box is, and what was done to it; if not given, all is wound.
     """
@@ -57,6 +60,7 @@ class Host(Entry):
     load: Load | None = None
     bone: HostBone | None = None
     vessels: VesselTissue | None = None
+    marrow: Marrow | None = None
     site: Site | None = None
 
     def problems(self) -> Iterator[tuple[Path_, str]]:
