@@ -25,18 +25,21 @@ __all__ = ["Vessels"]
 
 Array = NDArray[Any]
 
-#: time between two looks at which vessels disappear, s: that takes days
+#: time between two looks at which vessels disappear, and which carry blood, s: both take days
 _LOOK_EVERY = 6 * HOUR
 #: in a stored state, when an edge was closed that is on no path between two roots
 _OPEN = -1.0
+#: a box with so many times more vessels than `crowded` is beyond what the rules are meant for
+_TOO_DENSE = 2.0
 
 
 class Vessels:
     r"""A network of vessels, its tips, and where it carries blood.
 
-    A step goes: sites sprout, tips branch, tips turn and move, those that meet a vessel join it,
-    vessels without flow and VEGF disappear, and vessels that are on a path between two roots since
-    long enough carry blood. The rules are those of `VesselTissue`.
+    A step goes: sites sprout and tips branch, the less, the more vessels are around; tips turn and
+    move; those that meet a vessel that blood may reach another way than their own join it; vessels
+    without flow and VEGF disappear; and vessels that are on a path between two roots since long
+    enough carry blood. The rules are those of `VesselTissue`.
 
     Parameters
     ----------
@@ -59,12 +62,17 @@ class Vessels:
     ----------
     graph : Graph
         Nodes and edges.
+    growth : Growth
+        What tips do to it.
     tips : Table
-        See `Growth`.
+        Theirs.
     agents : dict of int to Tip
         By number.
     flag, perfused : ndarray of bool
-        Per voxel: holds a vessel; holds one that carries blood.
+        Per voxel: holds a vessel; holds one that carries blood. `perfused` is never written to:
+        when it changes, another array is in its place.
+    perfused_voxels : ndarray of int32
+        Those voxels, flat, ascending.
     carries : ndarray of bool
         Per edge: carries blood.
     changed : ndarray of int32
@@ -107,13 +115,14 @@ class Vessels:
     ) -> None:
         self.grid, self.faces, self.rules, self._owner = grid, faces, rules, owner
         self.graph = Graph(grid)
-        self._growth = Growth(self.graph, rules, self._host_faces())
-        self.tips = self._growth.tips
+        self.growth = Growth(self.graph, rules, self._host_faces())
+        self.tips = self.growth.tips
         self.agents: dict[int, tips.Tip] = {}
         self._looked = self._now = 0.0
-        self._dense = self._stale = False
+        self._dense = False
         self.flag = np.zeros(grid.shape, bool)
         self.perfused = np.zeros(grid.shape, bool)
+        self.perfused_voxels = np.zeros(0, np.int32)
         self.carries = np.zeros(0, bool)
         self.changed = np.zeros(0, np.int32)
         density = rules.root_density if root_density is None else root_density
@@ -150,9 +159,15 @@ class Vessels:
         """Greatest distance from the nearest host face to which blood comes, m."""
         return self._depth(self.carries)
 
+    @property
+    def closed_length(self) -> float:
+        """Length of vessels on a path between two roots, with blood or not yet, m."""
+        edges = self.graph.edges
+        return float(edges["length"][~np.isnan(edges["closed"])].sum())
+
     def tip_positions(self) -> NDArray[np.float64]:
         """Return where the tips are, (n, 3), m."""
-        return self._growth.positions()
+        return self.growth.positions()
 
     # a step -----------------------------------------------------------------------------------
 
@@ -196,14 +211,16 @@ class Vessels:
                 raise ValueError(f"{name} has shape {np.shape(array)}; grid: {self.grid.shape}")
         around, end = Surroundings(self.grid, vegf, blocked), time + dt
         self.graph.changed.clear()
-        self._growth.sprout(dt, time, around, seed, step)
-        self._growth.branch(dt, time, seed, step)
-        self._growth.grow(dt, time, around, growth, seed, step)
+        self.growth.sprout(dt, time, around, seed, step)
+        self.growth.branch(dt, time, seed, step)
+        self.growth.grow(dt, time, around, growth, seed, step)
         if int(end // _LOOK_EVERY) > int(time // _LOOK_EVERY):
             self._regress(end, around, regression, seed, step)
-        if self._growth.joined:
-            self._find_paths(end)
-        self._perfuse(end)
+            if self.growth.joined:
+                self._find_paths(end)
+            self._perfuse(end)
+        else:
+            self._carry_on()
         self._take_stock()
         self._show()
 
@@ -230,10 +247,11 @@ class Vessels:
         nodes, directions = [], []
         for row in np.flatnonzero(becomes)[np.argsort(ids[becomes])].tolist():
             near = self._around(int(voxels[row]))
-            edges = np.flatnonzero(np.isin(self.graph.edges["voxels"], near).any(axis=1))
-            if not edges.size:
+            near = near[self.graph.count[near] > 0]
+            if not near.size:
                 becomes[row] = False
                 continue
+            edges = self.growth.edges_in(near)
             ends = np.unique(self.graph.edges["ends"][edges])
             cell = np.array(np.unravel_index(voxels[row], self.grid.shape)) + 0.5
             way = self.graph.between(self.graph.nodes["position"][ends], cell * self.grid.voxel)
@@ -244,9 +262,24 @@ class Vessels:
             some = unit(np.array(directions))
             side = unit_vectors(ids[becomes], seed=seed, step=step, purpose="vessel side")
             some = np.where((some != 0).any(axis=1)[:, None], some, side)
-            self._growth.start(np.array(nodes), some, 0.0)
+            self.growth.start(np.array(nodes), some, 0.0)
             self._show()
         return becomes
+
+    def open_at_start(self) -> None:
+        """Leave only what is on a path between two roots, and let blood flow there from time 0."""
+        edges = self.graph.edges
+        self.tips.keep(np.zeros(self.tips.n, bool))
+        self._find_paths(0.0)
+        self.graph.remove(np.isnan(edges["closed"]), np.zeros(0, np.int64))
+        self.graph.look_at_trees()
+        edges["closed"][:] = -float(self.rules.opening)
+        edges["born"][:] = edges["lacking"][:] = 0.0
+        self.graph.nodes["ready"][:] = self._looked = 0.0
+        self._perfuse(0.0)
+        self._take_stock()
+        self.changed = np.zeros(0, np.int32)
+        self._show()
 
     # blood ------------------------------------------------------------------------------------
 
@@ -290,7 +323,8 @@ class Vessels:
         state["agents"] = np.array(there, np.int64)
         state["looked"] = np.array(self._looked)
         state["now"] = np.array(self._now)
-        return state | {"next_tip": np.array(self._growth.following)}
+        state["joined"] = np.array(self.growth.joined)
+        return state | {"next_tip": np.array(self.growth.following)}
 
     def load(self, state: Mapping[str, Array]) -> None:
         """Go to a stored state of the same configuration."""
@@ -299,10 +333,9 @@ class Vessels:
             part.load({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
         closed = self.graph.edges["closed"]
         closed[closed == _OPEN] = np.nan
-        self._looked, self._growth.following = float(state["looked"]), int(state["next_tip"])
-        self._growth.joined = False
-        self._dense = self.density > float(self.rules.crowded)
-        self._stale = True
+        self._looked, self.growth.following = float(state["looked"]), int(state["next_tip"])
+        self.growth.joined = bool(state["joined"])
+        self._dense = self._too_dense()
         self._perfuse(float(state["now"]))
         self.flag = (self.graph.count > 0).reshape(self.grid.shape)
         self.changed = np.zeros(0, np.int32)
@@ -355,7 +388,7 @@ class Vessels:
             due |= counter.uniform(edges["number"], key) < chance
         if not due.any():
             return
-        self._growth.joined |= bool((due & ~np.isnan(edges["closed"])).any())
+        self.growth.joined |= bool((due & ~np.isnan(edges["closed"])).any())
         table = self.tips
         table["node"][:] = graph.remove(due, table["node"])[table["node"]]
         held = graph.rooted()
@@ -366,23 +399,30 @@ class Vessels:
     def _find_paths(self, end: float) -> None:
         """Say which edges are on a path between two roots, and since when."""
         edges = self.graph.edges
+        self.graph.look_at_trees()
         path = on_a_path(edges["ends"], self.graph.nodes.n, self.graph.nodes["root"])
         closed = edges["closed"]
         since = np.where(np.isnan(closed), end, closed)
         closed[:] = np.where(path, since, np.nan)
-        self._growth.joined, self._stale = False, True
+        self.growth.joined = False
 
     def _perfuse(self, end: float) -> None:
         """Let blood flow where a path was closed long enough ago."""
-        edges, self._now = self.graph.edges, end
-        with np.errstate(invalid="ignore"):
-            carries = edges["closed"] + float(self.rules.opening) <= end
-        if self._stale or not np.array_equal(carries, self.carries):
+        self._now, self.carries = end, np.zeros(0, bool)
+        self._carry_on()
+        voxels = self.graph.edges["voxels"][self.carries]
+        found = np.unique(voxels[voxels >= 0])
+        if not np.array_equal(found, self.perfused_voxels):
             perfused = np.zeros(self.grid.n_voxels, bool)
-            voxels = edges["voxels"][carries]
-            perfused[voxels[voxels >= 0]] = True
-            self.perfused, self._stale = perfused.reshape(self.grid.shape), False
-        self.carries = carries
+            perfused[found] = True
+            self.perfused, self.perfused_voxels = perfused.reshape(self.grid.shape), found
+
+    def _carry_on(self) -> None:
+        """Say of edges that are new since the last look whether they are parts with blood."""
+        closed = self.graph.edges["closed"][len(self.carries) :]
+        with np.errstate(invalid="ignore"):
+            new = closed + float(self.rules.opening) <= self._now
+        self.carries = np.concatenate([self.carries, new])
 
     def _take_stock(self) -> None:
         """See which voxels hold a vessel now, and whether there are too many."""
@@ -390,15 +430,18 @@ class Vessels:
         held, flag = self.graph.count[touched] > 0, self.flag.reshape(-1)
         self.changed = touched[flag[touched] != held]
         flag[touched] = held
-        dense, self._dense = self._dense, self.density > float(self.rules.crowded)
+        dense, self._dense = self._dense, self._too_dense()
         if self._dense and not dense:
             warnings.warn(
-                f"{self.density / 1e6:.3g} mm of vessel per mm³ are more than crowded, "
-                f"{self.rules.crowded.text}: vessels are not pruned by flow here; take less VEGF "
-                "or slower sprouting",
+                f"{self.density / 1e6:.3g} mm of vessel per mm³ are more than {_TOO_DENSE:g} × "
+                f"crowded, {self.rules.crowded.text}: tips go on from where there is room; take "
+                "less VEGF or slower sprouting",
                 RuntimeWarning,
                 stacklevel=3,
             )
+
+    def _too_dense(self) -> bool:
+        return self.density > _TOO_DENSE * float(self.rules.crowded)
 
     def _show(self) -> None:
         """Let the owner's agents be the tips there are."""
