@@ -172,7 +172,14 @@ class Model(ColumnAgents):
         self.tissue.begin(self)
         self.circulation: Circulation | None = None
         if config.host.vessels is not None:
-            self.circulation = Circulation(config, self.tissue, self.fields, owner=self)
+            self.circulation = Circulation(
+                config,
+                self.tissue,
+                self.fields,
+                owner=self,
+                roots=None if self.place.site is None else self.place.roots,
+                living=self.place.living,
+            )
         self._deliver(float(material.adhesion) if material else 1.0)
         self.datacollector = mesa.DataCollector(model_reporters=_reporters(self.cells.types))
 
