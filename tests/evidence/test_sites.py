@@ -23,12 +23,13 @@ def test_an_untreated_core_stays_without_vessels_and_its_collapse_index_rises(wh
     assert table["lesion_fraction"].dropna().iloc[-1] > 0.7
 
 
-def test_a_smaller_lesion_is_weakened_less(whole: Whole) -> None:
-    large = whole("onfh_untreated").metrics["collapse_index"]
-    small = whole("onfh_untreated", {"host": "onfh_small"}).metrics["collapse_index"]
-    print(f"collapse index after half a year: small {small.iloc[-1]:.3f}, "
-          f"medium {large.iloc[-1]:.3f}")  # fmt: skip
-    assert small.iloc[-1] < large.iloc[-1]
+def test_a_small_lesion_fails_later(whole: Whole) -> None:
+    """By the share of load that bone around it takes; the loss of bone alone does not do it."""
+    table = whole("onfh_untreated").metrics
+    small = whole("onfh_untreated", {"host": "onfh_small"}).metrics
+    last, less = table["collapse_index"].iloc[-1], small["collapse_index"].iloc[-1]
+    print(f"collapse index after half a year: small {less:.2f}, medium {last:.2f}")
+    assert less < last
 
 
 def test_a_track_brings_vessels_and_calls_cells(whole: Whole) -> None:
