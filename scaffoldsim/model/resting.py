@@ -32,8 +32,9 @@ def settle(
 ) -> None:
     """Fill living tissue with vessels that carry blood, before time 0.
 
-    They grow from the roots by their own rules in even VEGF, crowded at twice the `density`, and never out of `living`, until so
-    many are on a path between two roots, for two weeks at most; those on no path are taken out.
+    They grow from the roots by their own rules in even VEGF, crowded at twice the `density`, and
+    never out of `living`, until so many are on a path between two roots, for two weeks at most;
+    those on no path are taken out.
 
     Parameters
     ----------
