@@ -20,6 +20,7 @@ from scaffoldsim.model.lattice import Lattice
 from scaffoldsim.model.ledger import InvariantError, Ledger
 from scaffoldsim.model.rates import Donor, Rates
 from scaffoldsim.model.signals import Signals
+from scaffoldsim.model.site import Place
 from scaffoldsim.model.tissue import Tissue
 from scaffoldsim.model.walls import SCAFFOLD
 from scaffoldsim.scaffold.grid import Grid
@@ -54,6 +55,8 @@ class Model(ColumnAgents):
         The voxels.
     fields : Fields
         Concentrations, mol/m³ or kg/m³.
+    place : Place
+        The site of the host: what is dead, alive, cleared, opened.
     lattice : Lattice
         Which cell is in which voxel.
     cells : Cells
@@ -117,6 +120,8 @@ class Model(ColumnAgents):
 
         self.scaffold = _build_scaffold(config, threads)
         self.grid: Grid = self.scaffold.grid
+        self.place = Place.of(config, self.grid)
+        self.scaffold = self.place.confine(self.scaffold)
         self.lattice = Lattice(
             self.grid,
             self.scaffold.solid,
@@ -128,12 +133,14 @@ class Model(ColumnAgents):
             self.grid,
             self.scaffold.fraction,
             config.faces,
-            config.fields,
+            self.place.species(config.fields),
             config.cell_types,
             threads=threads,
         )
         material = self.scaffold.material
-        self.tissue = Tissue(config, self.scaffold, self.lattice, self.fields, threads=threads)
+        self.tissue = Tissue(
+            config, self.scaffold, self.lattice, self.fields, self.place, threads=threads
+        )
         self.ground = self.tissue.ground
         self.rates = Rates(
             config.cell_types,
@@ -165,7 +172,14 @@ class Model(ColumnAgents):
         self.tissue.begin(self)
         self.circulation: Circulation | None = None
         if config.host.vessels is not None:
-            self.circulation = Circulation(config, self.tissue, self.fields, owner=self)
+            self.circulation = Circulation(
+                config,
+                self.tissue,
+                self.fields,
+                owner=self,
+                roots=None if self.place.site is None else self.place.roots,
+                living=self.place.living,
+            )
         self._deliver(float(material.adhesion) if material else 1.0)
         self.datacollector = mesa.DataCollector(model_reporters=_reporters(self.cells.types))
 
