@@ -1,45 +1,22 @@
 """Who the scaffold is put into: one file in ``configs/hosts/`` each."""
 
-import math
 from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from scaffoldsim.config import Entry, Parameter, Section, Unit
+from scaffoldsim.config import Entry, Parameter, Unit
 from scaffoldsim.model.conditions import Affliction
 from scaffoldsim.model.factors import Event, Setting
 from scaffoldsim.model.hostbone import HostBone
 from scaffoldsim.model.mechanics import Load
 from scaffoldsim.model.organisms import Age, Organism
+from scaffoldsim.model.site import Site
 from scaffoldsim.model.sprouting import VesselTissue
+from scaffoldsim.model.wound import Wound
 from scaffoldsim.tree import Path_
 
 Multiplier = Annotated[Parameter, Unit("", ge=0, le=100)]
-
-
-class Wound(Section):
-    r"""The signal of a fresh wound, which lets cells divide: :math:`f_w = r + o\,e^{-t/\tau}`.
-
-    Attributes
-    ----------
-    resting
-        r, what is left in tissue at rest.
-    opened
-        o, what the wound adds at first.
-    fade
-        τ, s.
-    """
-
-    resting: Annotated[Parameter, Unit("", ge=0, le=2)]
-    opened: Annotated[Parameter, Unit("", ge=0, le=2)]
-    fade: Annotated[Parameter, Unit("s", ge=3600, le=1e9, show="d")]
-
-    def mean(self, start: float, end: float) -> float:
-        """Return the mean of f_w between `start` and `end`, s since the wound."""
-        tau = float(self.fade)
-        lost = math.exp(-start / tau) * -math.expm1(-(end - start) / tau)
-        return float(self.resting) + float(self.opened) * tau * lost / (end - start)
 
 
 class Host(Entry):
@@ -65,6 +42,8 @@ class Host(Entry):
         Its bone in the box; none if not given.
     vessels
         How its vessels grow into the box; none if not given.
+    site
+        What part of the body the box is, and what was done to it; if not given, all is wound.
     """
 
     kind: ClassVar[str] = "hosts"
@@ -78,6 +57,7 @@ class Host(Entry):
     load: Load | None = None
     bone: HostBone | None = None
     vessels: VesselTissue | None = None
+    site: Site | None = None
 
     def problems(self) -> Iterator[tuple[Path_, str]]:
         """Yield what a body needs and lacks, and what a dish has no use for."""
@@ -86,7 +66,7 @@ class Host(Entry):
                 if getattr(self, key) is None:
                     yield (key,), f"{key} is missing; a host with setting in_vivo needs one"
         else:
-            for key in ("organism", "age", "conditions", "wound", "vessels"):
+            for key in ("organism", "age", "conditions", "wound", "vessels", "site"):
                 if getattr(self, key):
                     yield (
                         (key,),
@@ -99,6 +79,11 @@ class Host(Entry):
                 yield ("age",), message
         elif self.age is not None and self.setting == "in_vivo":
             yield ("age",), "an age needs an organism"
+
+    @property
+    def operated(self) -> bool:
+        """Whether there is a fresh wound: not where a site was only diagnosed."""
+        return self.setting == "in_vivo" and (self.site is None or self.site.hole is not None)
 
     def multiplier(self, event: str) -> float:
         """Return the free factor on the rate of `event`."""
@@ -113,4 +98,6 @@ class Host(Entry):
 
     def wound_signal(self, start: float, end: float) -> float:
         """Return the mean factor on division between two times, s; 1 in culture."""
-        return 1.0 if self.wound is None else self.wound.mean(start, end)
+        if self.wound is None:
+            return 1.0
+        return self.wound.mean(start, end) if self.operated else float(self.wound.resting)

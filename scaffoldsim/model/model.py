@@ -20,6 +20,7 @@ from scaffoldsim.model.lattice import Lattice
 from scaffoldsim.model.ledger import InvariantError, Ledger
 from scaffoldsim.model.rates import Donor, Rates
 from scaffoldsim.model.signals import Signals
+from scaffoldsim.model.site import Place
 from scaffoldsim.model.tissue import Tissue
 from scaffoldsim.model.walls import SCAFFOLD
 from scaffoldsim.scaffold.grid import Grid
@@ -54,6 +55,8 @@ class Model(ColumnAgents):
         The voxels.
     fields : Fields
         Concentrations, mol/m³ or kg/m³.
+    place : Place
+        The site of the host: what is dead, alive, cleared, opened.
     lattice : Lattice
         Which cell is in which voxel.
     cells : Cells
@@ -117,6 +120,7 @@ class Model(ColumnAgents):
 
         self.scaffold = _build_scaffold(config, threads)
         self.grid: Grid = self.scaffold.grid
+        self.place = Place.of(config, self.grid)
         self.lattice = Lattice(
             self.grid,
             self.scaffold.solid,
