@@ -60,12 +60,15 @@ class Circulation:
     vessels : Vessels
     blocked : ndarray of bool
         Where no vessel goes: scaffold, bone, throats; looked at once a day.
+    hazard : ndarray of float32, 1/s, or None
+        Of vessels, beyond that of the rules; the owner sets it for each step.
     """
 
     def __init__(self, config: Config, tissue: Tissue, fields: Fields, *, owner: Any) -> None:
         self.config, self.tissue, self.fields = config, tissue, fields
         self.rules = config.host.vessels
         self.grid = tissue.scaffold.grid
+        self.hazard: NDArray[np.float32] | None = None
         self._near_host = (tissue.supplied, tissue.reached)
         self.blocked = self._look()
         self.vessels = Vessels(
@@ -89,6 +92,7 @@ class Circulation:
             vegf=fields.value.get(_GROWTH),
             blocked=self.blocked,
             growth=self.tissue.throughout(model.rates, "vessel_growth"),
+            regression=self.hazard,
             seed=model.seed,
             step=step,
         )

@@ -32,7 +32,7 @@ def seed_voxels(
     step: int = 0,
     index: int = 0,
 ) -> NDArray[np.int32]:
-    r"""Choose the voxels of `n` cells that stay, without repetition; fewer if there are not as many.
+    r"""Choose the voxels of `n` cells that stay, none twice; fewer if there are not as many.
 
     Voxel v is drawn with weight :math:`w_v`. Of a seeding it is 1 at a surface (times
     :math:`e^{-d/\lambda}` at depth d from the loaded face when seeding is static) and
