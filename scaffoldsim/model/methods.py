@@ -37,6 +37,16 @@ _NOUNS = {
     "stimulus": "mechanical stimulus",
 }
 
+#: route of a dose → what becomes of the share that stays
+_STAYS = {
+    "dynamic_seeding": "stays, even over surfaces",
+    "static_seeding": "times the adhesion of the material stays",
+    "gel_seeding": "stays, even in volume",
+    "injection": "of a suspension is there after its first day, even in volume",
+    "core_decompression": "of a suspension is there after its first day, even in the track",
+    "arterial_infusion": "comes out beside vessels that carry blood, by their flow",
+}
+
 
 def paragraphs(config: Config) -> list[str]:
     """Return the rules of `config`: a paragraph each for surroundings, cell types, tissue, cues.
@@ -145,19 +155,15 @@ def _attachment(config: Config, kind: CellType, cite: References) -> Iterator[st
         amount = "as many" if own is None else own if isinstance(own, int) else text(own)
         route = (dose.delivery or seeding.delivery).replace("_", " ")
         yield f"At {text(dose.at)} {amount} are given by {route}."
-    ways = {
-        "dynamic_seeding": "stays, even over surfaces",
-        "static_seeding": "times the adhesion of the material stays, at depth d below "
-        f"{seeding.face} with weight exp(−d/{cite(rule.static_depth)})",
-        "gel_seeding": "stays, even in volume",
-        "injection": "of a suspension is there after its first day, even in volume",
-        "core_decompression": "of a suspension is there after its first day, even in the track",
-        "arterial_infusion": "comes out beside vessels that carry blood, by their flow",
-    }
     routes = dict.fromkeys(dose.delivery for dose in seeding.plan)
     for route in routes:
-        kept = getattr(rule, SHARES[route])
-        yield f"Of {route.replace('_', ' ')} the share {cite(kept)} {ways[route]}."
+        kept = cite(getattr(rule, SHARES[route]))
+        way = _STAYS[route]
+        if route == "static_seeding":
+            way += (
+                f", at depth d below {seeding.face} with weight exp(−d/{cite(rule.static_depth)})"
+            )
+        yield f"Of {route.replace('_', ' ')} the share {kept} {way}."
     late, fade = rule.late_loss, rule.late_loss_fade
     if late is not None and fade is not None and any(route in SUSPENDED for route in routes):
         yield (
