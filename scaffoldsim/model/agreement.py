@@ -9,7 +9,7 @@ from typing import Any
 
 from scaffoldsim.catalogue import did_you_mean
 from scaffoldsim.config import Config
-from scaffoldsim.model import hostbone, release, site, species
+from scaffoldsim.model import hostbone, release, site, species, wound
 from scaffoldsim.model.delivery import IN_BODY, SHARES
 from scaffoldsim.model.exposures import MOST_PULSES, text
 from scaffoldsim.model.factors import Factor
@@ -26,6 +26,7 @@ def problems(config: Config) -> Iterator[Problem]:
         yield ("scaffold", *path), message
     yield from hostbone.problems(config)
     yield from site.problems(config)
+    yield from wound.problems(config)
     yield from _types(config)
     yield from _cells(config)
     yield from _genes(config)

@@ -268,7 +268,7 @@ def connectivity(mask: Bools, *, voxel: float, periodic: Periodic = False) -> fl
 
 
 def empty_lacunae(
-    living: int, dead: int, *, host: float = 0.0, host_dead: bool = False
+    living: int, dead: int, *, host: float = 0.0, host_dead: float = 0.0
 ) -> float | None:
     r"""Share of osteocyte lacunae without a living osteocyte.
 
@@ -280,8 +280,8 @@ def empty_lacunae(
         Osteocytes that live, and that have died since the start.
     host : float
         Volume of the host's bone, m³, with n = `LACUNAE` per volume.
-    host_dead : bool
-        Whether that bone is dead.
+    host_dead : float
+        Share of that bone that is dead.
 
     Returns
     -------
@@ -290,7 +290,7 @@ def empty_lacunae(
 
     Examples
     --------
-    >>> empty_lacunae(90, 10), empty_lacunae(0, 0), empty_lacunae(0, 0, host=1e-9, host_dead=True)
+    >>> empty_lacunae(90, 10), empty_lacunae(0, 0), empty_lacunae(0, 0, host=1e-9, host_dead=1)
     (0.1, None, 1.0)
     """
     own = LACUNAE * host

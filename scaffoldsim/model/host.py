@@ -10,6 +10,7 @@ from scaffoldsim.model.conditions import Affliction
 from scaffoldsim.model.factors import Event, Setting
 from scaffoldsim.model.hostbone import HostBone
 from scaffoldsim.model.immunity import ImmuneResponse
+from scaffoldsim.model.marrow import Marrow
 from scaffoldsim.model.mechanics import Load
 from scaffoldsim.model.organisms import Age, Organism
 from scaffoldsim.model.site import Site
@@ -45,6 +46,8 @@ class Host(Entry):
         How its vessels grow into the box; none if not given.
     immunity
         What it does to foreign cells and materials; nothing if not given.
+    marrow
+        The stromal cells of its marrow; they come where it has vessels.
     site
         What part of the body the box is, and what was done to it; if not given, all is wound.
     """
@@ -61,6 +64,7 @@ class Host(Entry):
     bone: HostBone | None = None
     vessels: VesselTissue | None = None
     immunity: ImmuneResponse | None = None
+    marrow: Marrow | None = None
     site: Site | None = None
 
     def problems(self) -> Iterator[tuple[Path_, str]]:

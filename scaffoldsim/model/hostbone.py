@@ -26,6 +26,7 @@ from scaffoldsim.tree import Path_
 
 if TYPE_CHECKING:
     from scaffoldsim.model.organisms import Organism
+    from scaffoldsim.model.site import Place
 
 #: a T-score at or below this is osteoporosis (WHO 1994, by DXA in women; "T-like" elsewhere)
 OSTEOPOROSIS = -2.5
@@ -219,6 +220,8 @@ class HostBoneState:
         Scaffold as built.
     seed
         The virtual host.
+    place
+        Where bone was taken out or died; by default nowhere.
 
     Attributes
     ----------
@@ -228,6 +231,7 @@ class HostBoneState:
         Where mineral is measured: the box, or what is within `depth` of the host.
     reference : Reference or None
     dead : bool
+        Whether all of it is.
 
     Raises
     ------
@@ -245,12 +249,14 @@ class HostBoneState:
         fraction: NDArray[np.float32],
         *,
         seed: int,
+        place: "Place | None" = None,
         threads: int | None = None,
     ) -> None:
         self.start: NDArray[np.float32] | None = None
         self.region: NDArray[np.bool_] | None = None
         self.reference: Reference | None = None
         self.dead = section is not None and section.dead
+        self._dead = None if place is None else place.dead
         self._density = float(bone.mineral_density)
         self._volume = 0.0
         if organism is not None:
@@ -261,6 +267,8 @@ class HostBoneState:
         built = built_bone(section, organism.bone, grid, seed=seed, threads=threads)
         free = np.float32(1) - fraction
         self.start = np.where(self.region, np.minimum(built, free), np.float32(0))
+        if place is not None and place.cleared is not None:
+            self.start[place.cleared] = 0
         self._volume = float(free[self.region].sum(dtype=np.float64))
 
     def bmd(self, mineral: NDArray[np.float32], host: NDArray[np.float32]) -> float | None:
@@ -275,6 +283,13 @@ class HostBoneState:
             return None
         there = mineral[self.region].sum(dtype=np.float64) + host[self.region].sum(dtype=np.float64)
         return self._density * float(there) / self._volume
+
+    def dead_share(self, host: NDArray[np.float32]) -> float:
+        """Return the share of the host's bone that was dead at the start, of what is left."""
+        if self.dead or self._dead is None:
+            return float(self.dead)
+        total = float(host.sum(dtype=np.float64))
+        return float(host[self._dead].sum(dtype=np.float64)) / total if total > 0 else 0.0
 
     def t_score(self, bmd: float | None) -> float | None:
         """Return the T-score of a density in kg/m³; None where there is none."""

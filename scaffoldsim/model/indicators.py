@@ -337,7 +337,10 @@ def _around(model: "Model", tissue: Any, solid: Solid) -> dict[str, Any]:
         living = int(np.count_nonzero(cells.type == index))
         dead = int(model.ledger.entries["died"][:, :, index].sum())
     found["empty_lacunae_fraction"] = histomorphometry.empty_lacunae(
-        living, dead, host=_sum(solid.host) * grid.voxel_volume, host_dead=host.dead
+        living,
+        dead,
+        host=_sum(solid.host) * grid.voxel_volume,
+        host_dead=host.dead_share(solid.host),
     )
     density = host.bmd(matrix.mineral, matrix.host)
     found["bmd_g_per_cm3"] = None if density is None else density * 1e-3
@@ -384,7 +387,7 @@ def _structure(model: "Model", tissue: Any, solid: Solid) -> dict[str, Any]:
     if tissue.supplied is not None:
         lesion = histomorphometry.lesion(
             tissue.supplied,
-            ~solid.phases.scaffold,
+            model.place.region & ~solid.phases.scaffold,
             model.cells.voxel,
             voxel=grid.voxel,
             distance=float(tissue.matrix.bone.supply_distance),

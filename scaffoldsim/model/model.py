@@ -127,6 +127,7 @@ class Model(ColumnAgents):
         self.scaffold = _build_scaffold(config, threads)
         self.grid: Grid = self.scaffold.grid
         self.place = Place.of(config, self.grid)
+        self.scaffold = self.place.confine(self.scaffold)
         self.lattice = Lattice(
             self.grid,
             self.scaffold.solid,
@@ -138,11 +139,13 @@ class Model(ColumnAgents):
             self.grid,
             self.scaffold.fraction,
             config.faces,
-            config.fields,
+            self.place.species(config.fields),
             config.cell_types,
             threads=threads,
         )
-        self.tissue = Tissue(config, self.scaffold, self.lattice, self.fields, threads=threads)
+        self.tissue = Tissue(
+            config, self.scaffold, self.lattice, self.fields, self.place, threads=threads
+        )
         self.ground = self.tissue.ground
         self.rates = Rates(
             config.cell_types,

@@ -4,7 +4,7 @@ A host without a site is a box that is all wound, or all bone, with living tissu
 faces. `Site` is what a configuration says; `Place` is what it becomes on the voxels of a run.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from scaffoldsim.config import Config, Parameter, Section, Unit
 from scaffoldsim.model.hostbone import near_host
+from scaffoldsim.model.species import Species
 from scaffoldsim.scaffold.grid import Faces, Grid
+from scaffoldsim.scaffold.scaffold import Scaffold
 from scaffoldsim.scaffold.thickness import squared_distance
 from scaffoldsim.tree import Path_
 from scaffoldsim.units import format_si
@@ -262,10 +264,9 @@ class Place:
 
     @cached_property
     def living(self) -> Bools | None:  # noqa: D102
-        lost = [mask for mask in (self._core, self.cleared) if mask is not None]
-        if not lost:
+        if self._core is None and self.cleared is None:
             return None
-        rest: Bools = ~np.logical_or.reduce(lost)
+        rest: Bools = ~self.lost
         return rest if rest.any() else None
 
     @cached_property
@@ -291,6 +292,43 @@ class Place:
             wide = np.inf if track.diameter is None else track.diameter
             factor[np.broadcast_to(track.away(self.grid) <= wide, self.grid.shape)] = 1
         return factor
+
+    @cached_property
+    def lost(self) -> Bools:
+        """What is no living tissue of the host though it may lie at its face: core and hole."""
+        found = np.zeros(self.grid.shape, bool)
+        for mask in (self._core, self.cleared):
+            if mask is not None:
+                found |= mask
+        return found
+
+    def near(self, distance: float) -> Bools:
+        """Return what is within a distance, m, of living tissue: behind a face or in the box."""
+        near = near_host(self.grid, self.faces, distance)
+        if self.living is not None:
+            squared = squared_distance(~self.living, periodic=self.grid.periodic)
+            near |= squared <= (distance / self.grid.voxel) ** 2
+        return near
+
+    def answered(self, reached: Bools) -> Bools | None:
+        """Return where cells of the host answer resorption; None: everywhere.
+
+        In the lesion nobody does, but where cells that came with blood reach.
+        """
+        return None if self._core is None else reached | ~self._core
+
+    def confine(self, scaffold: Scaffold) -> Scaffold:
+        """Return the scaffold as it is put in: where a hole was made, it fills that alone."""
+        if self.cleared is None or self.cleared.all():
+            return scaffold
+        return scaffold.within(self.cleared)
+
+    def species(self, fields: Mapping[str, Species]) -> dict[str, Species]:
+        """Return the fields with the oxygen of the site beyond the faces of the host."""
+        oxygen = None if self.site is None else self.site.oxygen
+        if oxygen is None or "oxygen" not in fields:
+            return dict(fields)
+        return {**fields, "oxygen": fields["oxygen"].model_copy(update={"host": oxygen})}
 
     @cached_property
     def _core(self) -> Bools | None:
@@ -343,6 +381,8 @@ def problems(config: Config) -> Iterator[tuple[Path_, str]]:
     if host.setting != "in_vivo":
         yield place, "a culture is no site in a body; take a host with setting in_vivo"
         return
+    if site.lesion is not None and host.bone is not None and host.bone.dead:
+        yield ("host", "bone", "dead"), "the lesion of the site says what is dead; leave this out"
     if site.residual is not None and float(site.residual) == 0 and host.vessels is not None:
         opens = site.track is not None and config.faces.kind(site.track.face) == "host"
         if not opens:

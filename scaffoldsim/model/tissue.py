@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +12,16 @@ from scaffoldsim.model import _osteoid
 from scaffoldsim.model.degradation import REACH_OF_CELLS, Degradation
 from scaffoldsim.model.delivery import SOURCES
 from scaffoldsim.model.ground import PORE, Ground
-from scaffoldsim.model.hostbone import HostBoneState, near_host
+from scaffoldsim.model.hostbone import HostBoneState
 from scaffoldsim.model.ledger import InvariantError
+from scaffoldsim.model.marrow import MarrowCells
 from scaffoldsim.model.matrix import Matrix
 from scaffoldsim.model.mechanics import Mechanics
 from scaffoldsim.model.release import Release, equivalent
 from scaffoldsim.model.remodelling import BUILDER, RECRUIT, Remodelling, pass_on
 from scaffoldsim.model.signals import Signals
 from scaffoldsim.model.substrate import RIGID, is_gel
+from scaffoldsim.model.wound import WoundSource
 
 if TYPE_CHECKING:
     from scaffoldsim.config import Config
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from scaffoldsim.model.lattice import Lattice
     from scaffoldsim.model.model import Model
     from scaffoldsim.model.rates import Rates
+    from scaffoldsim.model.site import Place
     from scaffoldsim.scaffold.scaffold import Scaffold
 
 #: what a buried osteoblast that lives on becomes, and what the others die of
@@ -59,6 +62,8 @@ class Tissue:
         As built.
     lattice, fields
         Who is told of walls and pores.
+    place
+        The site of the host.
     threads
         Of the kernels; the result does not depend on it.
 
@@ -97,10 +102,11 @@ class Tissue:
         scaffold: Scaffold,
         lattice: Lattice,
         fields: Fields,
+        place: Place,
         *,
         threads: int | None = None,
     ) -> None:
-        self.config, self.scaffold = config, scaffold
+        self.config, self.scaffold, self.place = config, scaffold, place
         self.lattice, self.fields = lattice, fields
         grid, host, bone = scaffold.grid, config.host, config.bone
         in_vivo = host.setting == "in_vivo"
@@ -115,6 +121,7 @@ class Tissue:
                 config.faces,
                 scaffold.fraction,
                 seed=seed,
+                place=place,
                 threads=threads,
             )
         except (ValueError, OSError) as error:
@@ -134,6 +141,8 @@ class Tissue:
             threads=threads,
         )
         self.release = Release(fields, self.degradation, config.scaffold)
+        self.wound = WoundSource(host.wound, place, fields)
+        self.marrow: MarrowCells | None = None
         self.mechanics = Mechanics(
             grid,
             bone,
@@ -149,8 +158,10 @@ class Tissue:
         self._due = np.zeros(2)
         self.reached: NDArray[np.bool_] | None = None
         if in_vivo:
-            self.supplied = near_host(grid, config.faces, float(bone.supply_distance))
-            self.reached = near_host(grid, config.faces, REACH_OF_CELLS)
+            self.supplied = place.near(float(bone.supply_distance))
+            self.reached = place.near(REACH_OF_CELLS)
+            if place.dead is not None:  # cells come into it with blood alone
+                self.reached &= ~place.dead
             self.remodelling = Remodelling(
                 host.organism,
                 config.cell_types,
@@ -182,6 +193,7 @@ class Tissue:
 
     def give(self, dt: float) -> None:
         """Set free what the pores get in the step of `dt` seconds that comes."""
+        self.wound.advance(self.release.seconds, dt)
         matrix = None
         if any(entry.binding is not None for entry in self.fields.species.values()):
             matrix = self.matrix.covered - self.matrix.host
@@ -197,6 +209,8 @@ class Tissue:
             # before bone is laid, so that nobody comes to a voxel that is filled in the same step
             if _is_due(step, dt, _TURN_EVERY):
                 self._recruit(model, _steps(dt, _TURN_EVERY) * dt)
+                if self.marrow is not None:
+                    self.marrow.advance(model, _steps(dt, _TURN_EVERY) * dt)
         self._lay(model, dt)
         self._bury(model)
         self.degradation.advance(
@@ -230,17 +244,30 @@ class Tissue:
     # the start --------------------------------------------------------------------------------
 
     def begin(self, model: Model) -> None:
-        """Put the cells of living host bone where they are in its steady state."""
-        bone, rule = self.hostbone.start, self.remodelling
+        """Put the cells of living host tissue where they are in its steady state."""
+        self._settle_bone(model)
+        host = self.config.host
+        if host.marrow is not None and host.vessels is not None:
+            self.marrow = MarrowCells(host.marrow, model)
+            self.marrow.begin(model)
+
+    def _settle_bone(self, model: Model) -> None:
+        """Put osteoblasts and osteoid on the bone of the host that lives."""
+        bone, rule, living = self.hostbone.start, self.remodelling, self.place.living
         if rule is None or rule.dead or bone is None or not bone.any():
             return
         config, grid = self.config, self.scaffold.grid
         resting = Signals(config.host, config.cells.donor, [], [])
+        resorbed = self._resorbed(resting.multiplier("resorption", "host"))
+        free = self._vacant().reshape(grid.shape)
+        if self.place.site is not None:
+            resorbed *= False if living is None else living
+            free &= ~self.place.lost
         start = rule.start(
             resting,
-            self._resorbed(resting.multiplier("resorption", "host")),
+            resorbed,
             self.degradation.fraction + self.matrix.covered,
-            self._vacant().reshape(grid.shape),
+            free,
             grid,
             seed=config.seed,
             stimulus=self._load_of_layers(),
@@ -354,7 +381,7 @@ class Tissue:
             self.remodelling.recruits_per_volume(self.coupling),
             seed=model.seed,
             step=model.step_index,
-            open_=self._vacant(),
+            open_=self._vacant() & self._answered(),
         )
         self.welcome(model, RECRUIT, voxels)
 
@@ -365,6 +392,11 @@ class Tissue:
         kind = model.cells.types.index(name)
         self.lattice.settle(model.cells, voxels, type=kind, origin=HOST)
         model.ledger.deliver(type=kind, origin=HOST, given=voxels.size, stayed=voxels.size)
+
+    def _answered(self) -> NDArray[np.bool_] | Literal[True]:
+        """Where cells of the host come to what was resorbed, flat; True: everywhere."""
+        where = None if self.reached is None else self.place.answered(self.reached)
+        return True if where is None else where.ravel()
 
     def _of(self, model: Model, name: str) -> NDArray[np.int64]:
         """Rows of the cells of a type."""
@@ -387,6 +419,9 @@ class Tissue:
         """Let what was resorbed and is covered by now be answered from where there is room."""
         open_ = (self.ground.kind == PORE).reshape(self.scaffold.grid.shape)
         pass_on(self.matrix.answering, open_, self.scaffold.grid.periodic)
+        answered = self._answered()
+        if answered is not True:  # nobody hears what is resorbed elsewhere, now or later
+            self.matrix.answering.reshape(-1)[~answered] = 0
         self.matrix.take_stock()
 
     def _resorbed(self, factor: float) -> NDArray[np.float32]:

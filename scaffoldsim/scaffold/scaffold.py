@@ -1,5 +1,6 @@
 """The scaffold: geometry on voxels, and its material."""
 
+import copy
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -346,6 +347,28 @@ class Scaffold:
             criteria=section.criteria,
             threads=threads,
         )
+
+    def within(self, where: Bools) -> "Scaffold":
+        """Return the part of it in some voxels, cut off as with a trephine.
+
+        What is measured is the scaffold before it was cut.
+
+        Examples
+        --------
+        >>> whole = Scaffold.design("gyroid_net", porosity=0.7, pore_size=4e-4, size=8e-4,
+        ...                         voxel=4e-5, criteria="report")
+        >>> half = np.arange(whole.grid.shape[0]).reshape(-1, 1, 1) < 10
+        >>> part = whole.within(np.broadcast_to(half, whole.grid.shape))
+        >>> bool(part.solid[10:].any()), bool(np.array_equal(part.solid[:10], whole.solid[:10]))
+        (False, True)
+        """
+        away = squared_distance(~np.asarray(where), periodic=self.grid.periodic)
+        beyond = np.where(where, -np.inf, (np.sqrt(away) - 0.5) * self.grid.voxel)
+        part = copy.copy(self)
+        part.solid = self.solid & where
+        part.fraction = np.where(where, self.fraction, np.float32(0))
+        part.distance = np.maximum(self.distance, beyond.astype(np.float32))
+        return part
 
     @property
     def porosity(self) -> float:

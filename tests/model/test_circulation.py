@@ -36,7 +36,8 @@ BODY: dict[str, Any] = {
         "criteria": "report",
     },
     "faces": {"x": "periodic", "y": "periodic", "z": "host"},
-    "host": {"base": "healthy_rat", "vessels": "vessel"},
+    # no cells of its marrow, which would come beside those that vessels let out
+    "host": {"base": "healthy_rat", "vessels": "vessel", "marrow": None},
     "fields": {"oxygen": "oxygen", "vegf": "vegf", "sdf1": "sdf1"},
     "cells": {"number": 1000, "donor": {"species": "rat", "age": "6 months"}},
 }
