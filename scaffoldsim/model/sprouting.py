@@ -65,7 +65,8 @@ class VesselTissue(Entry):
     recruitment_resting, recruitment_sdf1 : share, kg/m³
         Of that without SDF-1, and its half-maximum.
     crowded : 1/m²
-        Length per volume above which the model is not meant to be.
+        Length per volume around a place at which nothing sprouts or branches any more; at a length
+        ρ the share 1 - ρ/crowded of both is left (`Crowding`).
     arterial_pressure, venous_pressure : Pa
         At the roots, in turn.
     viscosity : Pa s

@@ -74,7 +74,9 @@ class Growth:
         sites = np.flatnonzero(nodes["site"] & (nodes["ready"] <= time))
         if not sites.size:
             return
-        chance = -np.expm1(-rules.sprouts(around.vegf(nodes["voxel"][sites])) * dt)
+        voxel = nodes["voxel"][sites]
+        rate = rules.sprouts(around.vegf(voxel)) * self._room(voxel)
+        chance = -np.expm1(-rate * dt)
         key = counter.keys(seed=seed, step=step, purpose="vessel sprout")
         sites = sites[counter.uniform(nodes["number"][sites], key) < chance]
         sites, spacing = self._alone(sites), float(rules.spacing)
@@ -90,10 +92,11 @@ class Growth:
 
     def branch(self, dt: float, time: float, seed: int, step: int) -> None:
         """Let tips branch."""
-        chance = -math.expm1(-float(self.rules.branching) * dt)
         number = self.tips["number"]
         if not len(number):
             return
+        room = self._room(self.graph.voxel_of(self.positions()))
+        chance = -np.expm1(-float(self.rules.branching) * dt * room)
         key = counter.keys(seed=seed, step=step, purpose="vessel branch")
         rows = np.flatnonzero(counter.uniform(number, key) < chance)
         if rows.size:
@@ -168,6 +171,13 @@ class Growth:
         table["since"][rows] = np.where(site, since - spacing, since)
         table["laid"][rows] += 1
         table["idle"][rows] = 0.0
+
+    def _room(self, voxel: Array) -> Array:
+        """Return what is left of sprouting and branching among the vessels around."""
+        room: Array = np.maximum(
+            0.0, 1.0 - self.graph.crowding.around(voxel) / float(self.rules.crowded)
+        )
+        return room
 
     def _alone(self, nodes: Array) -> Array:
         """Return those nodes that are not within `spacing` of a tip."""

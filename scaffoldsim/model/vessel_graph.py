@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scaffoldsim.model.crowding import Crowding
+
 if TYPE_CHECKING:
     from scaffoldsim.scaffold.grid import Grid
 
@@ -136,6 +138,8 @@ class Graph:
         further one), ``number`` (for life).
     count : ndarray of int32
         Edges in each voxel, flat.
+    crowding : Crowding
+        Length of edges per volume.
     changed : list of ndarray
         Voxels whose count was touched since the list was emptied.
     """
@@ -163,6 +167,7 @@ class Graph:
             number=(np.int64, ()),
         )
         self.count = np.zeros(grid.n_voxels, np.int32)
+        self.crowding = Crowding(grid)
         self.changed: list[NDArray[np.int32]] = []
         self.next_node = self.next_edge = 0
 
@@ -222,13 +227,14 @@ class Graph:
         """Join nodes by the ways between them (n, 3), m."""
         length = np.sqrt((way * way).sum(axis=1))
         h = self.grid.voxel
+        length = np.maximum(length, 1e-3 * h)  # two nodes in one place still resist
         voxels = _distinct(crossed(self.nodes["position"][start] / h, way / h, self.grid))
         number = np.arange(self.next_edge, self.next_edge + len(start))
         self.next_edge += len(start)
         self.edges.append(
             len(start),
             ends=np.stack([start, end], axis=1),
-            length=np.maximum(length, 1e-3 * h),  # two nodes in one place still resist
+            length=length,
             radius=radius,
             born=time,
             closed=np.nan,
@@ -236,7 +242,7 @@ class Graph:
             voxels=voxels,
             number=number,
         )
-        self._tally(voxels, 1)
+        self._tally(voxels, length, 1)
 
     def split(self, edge: int, voxel: int) -> int:
         """Return a node of `edge` in `voxel`, a new one if need be; -1 if it is not in there."""
@@ -254,7 +260,7 @@ class Graph:
             self.nodes.n -= 1
             self.next_node -= 1
             return NONE
-        self._tally(edges["voxels"][[edge]], -1)
+        self._tally(edges["voxels"][[edge]], edges["length"][[edge]], -1)
         old = {name: edges[name][edge].item() for name in ("radius", "born", "closed", "lacking")}
         ways = np.stack([share * way, (1 - share) * way])
         start, end = np.array([first, node]), np.array([node, last])
@@ -300,7 +306,7 @@ class Graph:
         ndarray of int64
             For each node the new row, -1 if it is gone.
         """
-        self._tally(self.edges["voxels"][edges], -1)
+        self._tally(self.edges["voxels"][edges], self.edges["length"][edges], -1)
         self.edges.keep(~edges)
         stays = self.nodes["root"].copy()
         stays[keep] = True
@@ -340,10 +346,12 @@ class Graph:
             )
         self.next_node, self.next_edge = (int(n) for n in state["numbered"])
         self.count[:] = 0
-        self._tally(self.edges["voxels"], 1)
+        self.crowding.clear()
+        self._tally(self.edges["voxels"], self.edges["length"], 1)
         self.changed.clear()
 
-    def _tally(self, voxels: NDArray[np.int32], sign: int) -> None:
+    def _tally(self, voxels: NDArray[np.int32], length: Array, sign: int) -> None:
+        self.crowding.add(voxels[:, 0], length, sign)
         real = voxels[voxels >= 0]
         np.add.at(self.count, real, np.int32(sign))
         self.changed.append(real)

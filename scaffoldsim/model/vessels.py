@@ -29,12 +29,14 @@ Array = NDArray[Any]
 _LOOK_EVERY = 6 * HOUR
 #: in a stored state, when an edge was closed that is on no path between two roots
 _OPEN = -1.0
+#: a box with so many times more vessels than `crowded` is beyond what the rules are meant for
+_TOO_DENSE = 1.5
 
 
 class Vessels:
     r"""A network of vessels, its tips, and where it carries blood.
 
-    A step goes: sites sprout, tips branch, tips turn and move, those that meet a vessel join it,
+    A step goes: sites sprout, tips branch (both the less, the more vessels are around), tips turn and move, those that meet a vessel join it,
     vessels without flow and VEGF disappear, and vessels that are on a path between two roots since
     long enough carry blood. The rules are those of `VesselTissue`.
 
@@ -301,7 +303,7 @@ class Vessels:
         closed[closed == _OPEN] = np.nan
         self._looked, self._growth.following = float(state["looked"]), int(state["next_tip"])
         self._growth.joined = False
-        self._dense = self.density > float(self.rules.crowded)
+        self._dense = self._too_dense()
         self._stale = True
         self._perfuse(float(state["now"]))
         self.flag = (self.graph.count > 0).reshape(self.grid.shape)
@@ -390,15 +392,18 @@ class Vessels:
         held, flag = self.graph.count[touched] > 0, self.flag.reshape(-1)
         self.changed = touched[flag[touched] != held]
         flag[touched] = held
-        dense, self._dense = self._dense, self.density > float(self.rules.crowded)
+        dense, self._dense = self._dense, self._too_dense()
         if self._dense and not dense:
             warnings.warn(
-                f"{self.density / 1e6:.3g} mm of vessel per mm³ are more than crowded, "
-                f"{self.rules.crowded.text}: vessels are not pruned by flow here; take less VEGF "
-                "or slower sprouting",
+                f"{self.density / 1e6:.3g} mm of vessel per mm³ are more than {_TOO_DENSE:g} × "
+                f"crowded, {self.rules.crowded.text}: tips go on from where there is room; take "
+                "less VEGF or slower sprouting",
                 RuntimeWarning,
                 stacklevel=3,
             )
+
+    def _too_dense(self) -> bool:
+        return self.density > _TOO_DENSE * float(self.rules.crowded)
 
     def _show(self) -> None:
         """Let the owner's agents be the tips there are."""
