@@ -44,7 +44,7 @@ def kept(model: Model) -> dict[str, Any]:
 
 #: vessels that carry blood within a day
 VESSELS: dict[str, Any] = {
-    "host": {"base": "healthy_rat", "vessels": "vessel"},
+    "host": {"base": "healthy_rat", "vessels": "vessel", "marrow": None},
     "fields": {"oxygen": "oxygen", "vegf": "vegf"},
     "fields.vegf.host": number("5 ng/mL"),
     "host.vessels.root_density": number("150 1/mm^2"),
