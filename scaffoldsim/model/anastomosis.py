@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scaffoldsim.model import _vessels
+
 if TYPE_CHECKING:
     from scaffoldsim.model.vessel_graph import Graph, Table
 
-__all__ = ["OWN_NODES", "encounters", "meetings"]
+__all__ = ["OWN_NODES", "edges_in", "encounters", "meetings"]
 
 Array = NDArray[Any]
 
@@ -19,11 +21,13 @@ Array = NDArray[Any]
 OWN_NODES = 3
 
 
-def meetings(tips: Table, voxel: NDArray[np.int32]) -> list[tuple[int, int]]:
+def meetings(graph: Graph, tips: Table, voxel: NDArray[np.int32]) -> list[tuple[int, int]]:
     """Return pairs of rows of tips that are in one voxel, each tip at most once."""
     rows = np.flatnonzero(tips["laid"] >= OWN_NODES)
     order = rows[np.argsort(voxel[rows], kind="stable")]
     same = np.flatnonzero(voxel[order[1:]] == voxel[order[:-1]])
+    tree = graph.nodes["tree"][tips["node"][order]]
+    same = same[(tree[same] != tree[same + 1]) | (tree[same] < 0)]
     pairs, last = [], -2
     for i in same.tolist():
         if i > last + 1:
@@ -52,15 +56,12 @@ def encounters(
     free
         Tips that may join.
     mark
-        Working array, one more than there are voxels, all False; left so.
+        Working array, one per voxel, all False; left so.
     """
     rows = np.flatnonzero(free & (tips["laid"] >= OWN_NODES) & (graph.count[voxel] > 0))
     if not rows.size:
         return []
-    mark[voxel[rows]] = True
-    # an edge without a further voxel has -1 there: the last of the marks, which is never set
-    hits = np.flatnonzero(mark[graph.edges["voxels"]].any(axis=1))
-    mark[voxel[rows]] = False
+    hits = edges_in(graph, voxel[rows], mark)
     of_edge, of_voxel = _pairs(graph, hits, voxel[rows])
     rows = rows[_strange(graph, tips["node"][rows], voxel[rows], of_edge, of_voxel)]
     wanted = set(voxel[rows].tolist())
@@ -72,11 +73,13 @@ def encounters(
     for row in rows.tolist():
         here = int(voxel[row])
         own = _own(graph, int(tips["node"][row]))
+        tree = int(graph.nodes["tree"][tips["node"][row]])
         for edge in within[here]:
             crosses = graph.edges["voxels"][edge]
-            if not (crosses == here).any() or not own.isdisjoint(
-                graph.edges["ends"][edge].tolist()
-            ):
+            ends = graph.edges["ends"][edge].tolist()
+            if not (crosses == here).any() or not own.isdisjoint(ends):
+                continue
+            if 0 <= tree == graph.nodes["tree"][ends[0]]:
                 continue
             before = graph.edges.n
             node = graph.split(edge, here)
@@ -87,6 +90,15 @@ def encounters(
                 found.append((row, node))
                 break
     return found
+
+
+def edges_in(graph: Graph, voxels: Array, mark: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the edges in any of some flat voxels, ascending; `mark` as in `encounters`."""
+    out = np.empty(graph.edges.n, np.int64)
+    mark[voxels] = True
+    found = _vessels.touching(graph.edges["voxels"], mark.view(np.uint8), out)
+    mark[voxels] = False
+    return out[:found]
 
 
 def _pairs(graph: Graph, edges: Array, voxels: Array) -> tuple[Array, Array]:
@@ -111,6 +123,9 @@ def _strange(
     for _ in range(OWN_NODES):
         own |= (ends == back[:, None]).any(axis=1) & (back >= 0)
         back = np.where(back >= 0, graph.nodes["parent"][back], -1)
+    trees = graph.nodes["tree"]
+    of_tip = trees[node][tip]
+    own |= (of_tip >= 0) & (of_tip == trees[ends[:, 0]])
     strange = np.zeros(len(node), bool)
     strange[tip[~own]] = True
     return strange

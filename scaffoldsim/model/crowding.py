@@ -83,6 +83,8 @@ class Crowding:
         for axis, wraps in enumerate(self.grid.periodic):
             n = values.shape[axis]
             width = [(1, 1) if a == axis else (0, 0) for a in range(3)]
-            padded = np.moveaxis(np.pad(values, width, mode="wrap" if wraps else "constant"), axis, 0)
+            padded = np.moveaxis(
+                np.pad(values, width, mode="wrap" if wraps else "constant"), axis, 0
+            )
             values = np.moveaxis(padded[:n] + padded[1 : n + 1] + padded[2:], 0, axis)
         return np.ascontiguousarray(values)

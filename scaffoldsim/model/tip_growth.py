@@ -60,7 +60,7 @@ class Growth:
         )
         self.following = 0
         self.joined = False
-        self._mark = np.zeros(graph.grid.n_voxels + 1, bool)
+        self._mark = np.zeros(graph.grid.n_voxels, bool)
 
     def positions(self) -> NDArray[np.float64]:
         """Return where the tips are, (n, 3), m."""
@@ -74,11 +74,13 @@ class Growth:
         sites = np.flatnonzero(nodes["site"] & (nodes["ready"] <= time))
         if not sites.size:
             return
+        key = counter.keys(seed=seed, step=step, purpose="vessel sprout")
+        draw = counter.uniform(nodes["number"][sites], key)
+        few = draw < -math.expm1(-float(rules.sprouting) * dt)  # none sprouts at a greater rate
+        sites, draw = sites[few], draw[few]
         voxel = nodes["voxel"][sites]
         rate = rules.sprouts(around.vegf(voxel)) * self._room(voxel)
-        chance = -np.expm1(-rate * dt)
-        key = counter.keys(seed=seed, step=step, purpose="vessel sprout")
-        sites = sites[counter.uniform(nodes["number"][sites], key) < chance]
+        sites = sites[draw < -np.expm1(-rate * dt)]
         sites, spacing = self._alone(sites), float(rules.spacing)
         chosen: list[int] = []
         for site in sites.tolist():
@@ -136,7 +138,7 @@ class Growth:
                     factor if factor.size == 1 else factor[voxel]
                 )
                 self._move(speed, dt / (turns * parts), around, time, (seed, step, part))
-                self._join(time)
+            self._join(time)
 
     def start(self, node: Array, direction: Array, since: Any) -> None:
         """Add tips at nodes, each so far from the last site, m."""
@@ -171,6 +173,10 @@ class Growth:
         table["since"][rows] = np.where(site, since - spacing, since)
         table["laid"][rows] += 1
         table["idle"][rows] = 0.0
+
+    def edges_in(self, voxels: Array) -> NDArray[np.int64]:
+        """Return the edges that are in any of some flat voxels, ascending."""
+        return anastomosis.edges_in(self.graph, voxels, self._mark)
 
     def _room(self, voxel: Array) -> Array:
         """Return what is left of sprouting and branching among the vessels around."""
@@ -252,7 +258,7 @@ class Growth:
         """Let tips join vessels and each other."""
         table, graph = self.tips, self.graph
         voxel = graph.voxel_of(self.positions())
-        pairs = anastomosis.meetings(table, voxel)
+        pairs = anastomosis.meetings(graph, table, voxel)
         done = np.zeros(table.n, bool)
         done[[row for pair in pairs for row in pair]] = True
         self.lay(np.flatnonzero(done), time)

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scaffoldsim.model import _vessels
 from scaffoldsim.model.crowding import Crowding
 
 if TYPE_CHECKING:
     from scaffoldsim.scaffold.grid import Grid
 
-__all__ = ["Graph", "Table", "crossed"]
+__all__ = ["Graph", "Table", "box_of", "crossed"]
 
 Array = NDArray[Any]
 
 #: voxels that an edge may cross: it is shorter than two voxels, so two planes along each axis
 MOST_CROSSED = 7
 NONE = -1
+#: tree of a node that is joined to several roots
+SEVERAL = -1
 
 
 class Table:
@@ -28,6 +31,11 @@ class Table:
     def __init__(self, **columns: tuple[Any, tuple[int, ...]]) -> None:
         self.n = 0
         self._data = {name: np.empty((64, *more), kind) for name, (kind, more) in columns.items()}
+
+    @property
+    def names(self) -> list[str]:
+        """Of the columns."""
+        return list(self._data)
 
     def __getitem__(self, name: str) -> Array:
         rows: Array = self._data[name][: self.n]
@@ -85,32 +93,15 @@ def crossed(start: Array, step: Array, grid: Grid) -> NDArray[np.int32]:
     >>> crossed(np.array([[0.5, 0.5, 0.5]]), np.array([[1.6, 0, 0]]), grid).tolist()
     [[0, 1, 2, 2, 2, 2, 2]]
     """
-    low, high = np.minimum(start, start + step), np.maximum(start, start + step)
-    first = np.floor(low) + 1.0
-    planes = np.concatenate([first, first + 1.0], axis=1)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        times = (planes - np.tile(start, 2)) / np.tile(step, 2)
-    # with no plane (or only the end on it) there is nothing to cross
-    times = np.where(planes < np.tile(high, 2), times, 1.0)
-    times = np.concatenate([np.sort(np.clip(times, 0.0, 1.0), axis=1), np.ones((len(start), 1))], 1)
-    before = np.concatenate([np.zeros((len(start), 1)), times[:, :-1]], axis=1)
-    middle = (before + times) / 2
-    where = np.floor(start[:, None] + middle[:, :, None] * step[:, None]).astype(np.int64)
-    shape = np.array(grid.shape)
-    wraps = np.array(grid.periodic)
-    outside = (~wraps & ((where < 0) | (where >= shape))).any(axis=2)
-    where %= shape
-    flat = (where[..., 0] * shape[1] + where[..., 1]) * shape[2] + where[..., 2]
-    voxels = np.where(outside, NONE, flat)
-    # stretches of no length are the voxel before them
-    real = times > before
-    real[:, 0] |= ~real.any(axis=1)
-    order = np.argsort(~real, axis=1, kind="stable")
-    voxels = np.take_along_axis(voxels, order, 1)
-    count = real.sum(axis=1)
-    index = np.minimum(np.arange(MOST_CROSSED), count[:, None] - 1)
-    result: NDArray[np.int32] = np.take_along_axis(voxels, index, 1).astype(np.int32)
-    return result
+    out = np.empty((len(start), MOST_CROSSED), np.int32)
+    start, step = (np.ascontiguousarray(each, np.float64) for each in (start, step))
+    _vessels.crossed(start, step, *box_of(grid), out)
+    return out
+
+
+def box_of(grid: Grid) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+    """Return the shape of a grid and which axes wrap, for the kernels."""
+    return np.array(grid.shape, np.intp), np.array(grid.periodic, np.int32)
 
 
 def _distinct(voxels: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -131,7 +122,8 @@ class Graph:
     ----------
     nodes : Table
         ``position`` m, ``voxel``, ``parent`` (the node that it grew from, -1), ``site`` and
-        ``root`` bool, ``ready`` s (from when on a site may sprout), ``number`` (for life).
+        ``root`` bool, ``ready`` s (from when on a site may sprout), ``number`` (for life), ``tree``
+        (number of the only root that it is joined to, -1 if there are more; as last looked at).
     edges : Table
         ``ends`` (node, node), ``length``, ``radius`` m, ``born``, ``closed`` s (nan: not on a path
         between two roots), ``lacking`` s (how long without flow and VEGF), ``voxels`` (-1: no
@@ -155,6 +147,7 @@ class Graph:
             root=(np.bool_, ()),
             ready=(np.float64, ()),
             number=(np.int64, ()),
+            tree=(np.int64, ()),
         )
         self.edges = Table(
             ends=(np.int32, (2,)),
@@ -210,6 +203,10 @@ class Graph:
         number = np.arange(self.next_node, self.next_node + n)
         self.next_node += n
         position = self.inside(position)
+        parent = np.broadcast_to(parent, n)
+        tree = np.where(root, number, SEVERAL)
+        grown = parent >= 0
+        tree[grown] = self.nodes["tree"][parent[grown]]
         return self.nodes.append(
             n,
             position=position,
@@ -219,6 +216,7 @@ class Graph:
             root=root,
             ready=ready,
             number=number,
+            tree=tree,
         )
 
     def add_edges(
@@ -260,18 +258,27 @@ class Graph:
             self.nodes.n -= 1
             self.next_node -= 1
             return NONE
-        self._tally(edges["voxels"][[edge]], edges["length"][[edge]], -1)
-        old = {name: edges[name][edge].item() for name in ("radius", "born", "closed", "lacking")}
-        ways = np.stack([share * way, (1 - share) * way])
-        start, end = np.array([first, node]), np.array([node, last])
-        self.add_edges(start, end, ways, radius=old["radius"], time=old["born"])
-        for name, value in old.items():
-            edges[name][-2:] = value
-        # the first part takes the row and the number of the whole
-        for name in ("ends", "length", "voxels"):
-            edges[name][edge], edges[name][-2] = edges[name][-2], edges[name][-1]
-        edges.n -= 1
-        self.next_edge -= 1
+        # the first part takes the row and the number of the whole; both are in its voxels
+        crosses = edges["voxels"][edge].copy()
+        at = int(np.flatnonzero(crosses == voxel)[0])
+        length = float(edges["length"][edge])
+        self.crowding.add(crosses[:1], np.array([length]), -1)
+        self.count[voxel] += 1
+        values = {name: edges[name][edge].copy() for name in edges.names}
+        values |= {
+            "ends": (node, last),
+            "length": max((1 - share) * length, 1e-3 * self.grid.voxel),
+        }
+        values |= {"number": self.next_edge, "voxels": NONE}
+        self.next_edge += 1
+        edges.append(1, **values)
+        edges["voxels"][-1, : MOST_CROSSED - at] = crosses[at:]
+        edges["voxels"][edge, at + 1 :] = NONE
+        edges["ends"][edge, 1] = node
+        edges["length"][edge] = max(share * length, 1e-3 * self.grid.voxel)
+        rows = np.array([edge, edges.n - 1])
+        self.crowding.add(edges["voxels"][rows, 0], edges["length"][rows], 1)
+        self.changed.append(crosses[at : at + 1])
         parent = self.nodes["parent"]
         if parent[last] == first:
             parent[last] = node
@@ -320,15 +327,31 @@ class Graph:
 
     def rooted(self) -> NDArray[np.bool_]:
         """Return which nodes are joined to a root."""
+        piece = self._pieces()
+        held = np.zeros(len(piece) + 1, bool)
+        held[piece[self.nodes["root"]]] = True
+        result: NDArray[np.bool_] = held[piece]
+        return result
+
+    def look_at_trees(self) -> None:
+        """Say of every node to which root it is joined, if to one alone."""
+        piece = self._pieces()
+        root, number = self.nodes["root"], self.nodes["number"]
+        n = len(piece)
+        roots = np.bincount(piece[root], minlength=n)
+        only = np.full(n, SEVERAL, np.int64)
+        only[piece[root]] = number[root]
+        only[roots > 1] = SEVERAL
+        self.nodes["tree"][:] = only[piece]
+
+    def _pieces(self) -> NDArray[np.int32]:
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
         n, ends = self.nodes.n, self.edges["ends"]
         links = coo_array((np.ones(len(ends), np.int8), (ends[:, 0], ends[:, 1])), shape=(n, n))
         _, piece = connected_components(links, directed=False)
-        held = np.zeros(n + 1, bool)
-        held[piece[self.nodes["root"]]] = True
-        result: NDArray[np.bool_] = held[piece]
+        result: NDArray[np.int32] = piece
         return result
 
     def state(self) -> dict[str, Array]:

@@ -25,20 +25,21 @@ __all__ = ["Vessels"]
 
 Array = NDArray[Any]
 
-#: time between two looks at which vessels disappear, s: that takes days
+#: time between two looks at which vessels disappear, and which carry blood, s: both take days
 _LOOK_EVERY = 6 * HOUR
 #: in a stored state, when an edge was closed that is on no path between two roots
 _OPEN = -1.0
 #: a box with so many times more vessels than `crowded` is beyond what the rules are meant for
-_TOO_DENSE = 1.5
+_TOO_DENSE = 2.0
 
 
 class Vessels:
     r"""A network of vessels, its tips, and where it carries blood.
 
-    A step goes: sites sprout, tips branch (both the less, the more vessels are around), tips turn and move, those that meet a vessel join it,
-    vessels without flow and VEGF disappear, and vessels that are on a path between two roots since
-    long enough carry blood. The rules are those of `VesselTissue`.
+    A step goes: sites sprout and tips branch, the less, the more vessels are around; tips turn and
+    move; those that meet a vessel that blood may reach another way than their own join it; vessels
+    without flow and VEGF disappear; and vessels that are on a path between two roots since long
+    enough carry blood. The rules are those of `VesselTissue`.
 
     Parameters
     ----------
@@ -66,7 +67,10 @@ class Vessels:
     agents : dict of int to Tip
         By number.
     flag, perfused : ndarray of bool
-        Per voxel: holds a vessel; holds one that carries blood.
+        Per voxel: holds a vessel; holds one that carries blood. `perfused` is never written to:
+        when it changes, another array is in its place.
+    perfused_voxels : ndarray of int32
+        Those voxels, flat, ascending.
     carries : ndarray of bool
         Per edge: carries blood.
     changed : ndarray of int32
@@ -113,9 +117,10 @@ class Vessels:
         self.tips = self._growth.tips
         self.agents: dict[int, tips.Tip] = {}
         self._looked = self._now = 0.0
-        self._dense = self._stale = False
+        self._dense = False
         self.flag = np.zeros(grid.shape, bool)
         self.perfused = np.zeros(grid.shape, bool)
+        self.perfused_voxels = np.zeros(0, np.int32)
         self.carries = np.zeros(0, bool)
         self.changed = np.zeros(0, np.int32)
         density = rules.root_density if root_density is None else root_density
@@ -203,9 +208,11 @@ class Vessels:
         self._growth.grow(dt, time, around, growth, seed, step)
         if int(end // _LOOK_EVERY) > int(time // _LOOK_EVERY):
             self._regress(end, around, regression, seed, step)
-        if self._growth.joined:
-            self._find_paths(end)
-        self._perfuse(end)
+            if self._growth.joined:
+                self._find_paths(end)
+            self._perfuse(end)
+        else:
+            self._carry_on()
         self._take_stock()
         self._show()
 
@@ -232,10 +239,11 @@ class Vessels:
         nodes, directions = [], []
         for row in np.flatnonzero(becomes)[np.argsort(ids[becomes])].tolist():
             near = self._around(int(voxels[row]))
-            edges = np.flatnonzero(np.isin(self.graph.edges["voxels"], near).any(axis=1))
-            if not edges.size:
+            near = near[self.graph.count[near] > 0]
+            if not near.size:
                 becomes[row] = False
                 continue
+            edges = self._growth.edges_in(near)
             ends = np.unique(self.graph.edges["ends"][edges])
             cell = np.array(np.unravel_index(voxels[row], self.grid.shape)) + 0.5
             way = self.graph.between(self.graph.nodes["position"][ends], cell * self.grid.voxel)
@@ -292,6 +300,7 @@ class Vessels:
         state["agents"] = np.array(there, np.int64)
         state["looked"] = np.array(self._looked)
         state["now"] = np.array(self._now)
+        state["joined"] = np.array(self._growth.joined)
         return state | {"next_tip": np.array(self._growth.following)}
 
     def load(self, state: Mapping[str, Array]) -> None:
@@ -302,9 +311,8 @@ class Vessels:
         closed = self.graph.edges["closed"]
         closed[closed == _OPEN] = np.nan
         self._looked, self._growth.following = float(state["looked"]), int(state["next_tip"])
-        self._growth.joined = False
+        self._growth.joined = bool(state["joined"])
         self._dense = self._too_dense()
-        self._stale = True
         self._perfuse(float(state["now"]))
         self.flag = (self.graph.count > 0).reshape(self.grid.shape)
         self.changed = np.zeros(0, np.int32)
@@ -368,23 +376,30 @@ class Vessels:
     def _find_paths(self, end: float) -> None:
         """Say which edges are on a path between two roots, and since when."""
         edges = self.graph.edges
+        self.graph.look_at_trees()
         path = on_a_path(edges["ends"], self.graph.nodes.n, self.graph.nodes["root"])
         closed = edges["closed"]
         since = np.where(np.isnan(closed), end, closed)
         closed[:] = np.where(path, since, np.nan)
-        self._growth.joined, self._stale = False, True
+        self._growth.joined = False
 
     def _perfuse(self, end: float) -> None:
         """Let blood flow where a path was closed long enough ago."""
-        edges, self._now = self.graph.edges, end
-        with np.errstate(invalid="ignore"):
-            carries = edges["closed"] + float(self.rules.opening) <= end
-        if self._stale or not np.array_equal(carries, self.carries):
+        self._now, self.carries = end, np.zeros(0, bool)
+        self._carry_on()
+        voxels = self.graph.edges["voxels"][self.carries]
+        found = np.unique(voxels[voxels >= 0])
+        if not np.array_equal(found, self.perfused_voxels):
             perfused = np.zeros(self.grid.n_voxels, bool)
-            voxels = edges["voxels"][carries]
-            perfused[voxels[voxels >= 0]] = True
-            self.perfused, self._stale = perfused.reshape(self.grid.shape), False
-        self.carries = carries
+            perfused[found] = True
+            self.perfused, self.perfused_voxels = perfused.reshape(self.grid.shape), found
+
+    def _carry_on(self) -> None:
+        """Say of edges that are new since the last look whether they are parts with blood."""
+        closed = self.graph.edges["closed"][len(self.carries) :]
+        with np.errstate(invalid="ignore"):
+            new = closed + float(self.rules.opening) <= self._now
+        self.carries = np.concatenate([self.carries, new])
 
     def _take_stock(self) -> None:
         """See which voxels hold a vessel now, and whether there are too many."""
