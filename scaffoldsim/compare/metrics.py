@@ -123,6 +123,8 @@ _MORE: tuple[Outcome, ...] = (
     Outcome("vessel_density_mm_per_mm3", "Vessels", "mm/mm³", 1),
     Outcome("perfused_density_mm_per_mm3", "Vessels that carry blood", "mm/mm³", 1),
     Outcome("vessel_depth_um", "Depth of vessels", "µm", 0),
+    Outcome("roi_bone_fraction", "New bone in the region of interest", "%", 1, 100),
+    Outcome("roi_vessel_density_mm_per_mm3", "Vessels with blood in the region", "mm/mm³", 1),
 )
 
 

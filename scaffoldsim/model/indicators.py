@@ -110,6 +110,9 @@ COLUMNS: tuple[str, ...] = (
     "perfused_density_mm_per_mm3",
     "vessel_depth_um",
     "vessel_tips",
+    "roi_bone_fraction",
+    "roi_vessel_density_mm_per_mm3",
+    "dead_immune",
 )
 
 #: columns that only rows at the time of a frame have: they take surfaces, distances or labels
@@ -281,6 +284,7 @@ def _volumes(model: "Model", tissue: Any, solid: Solid) -> dict[str, Any]:
         "host_bone_fraction": host / n,
         "scaffold_fraction": scaffold / n,
         # a millionth of a voxel is rounding, no pore
+        "roi_bone_fraction": _bone_in_region(model, solid, matrix.mineral),
         "bone_in_pore": (osteoid + mineral) / pores if pores > 1e-6 * n else None,
         "ov_bv": osteoid / bone if bone > 0 else None,
         "adiposity": min(1.0, fat / free) if free > 1e-6 * n else None,
@@ -291,6 +295,18 @@ def _volumes(model: "Model", tissue: Any, solid: Solid) -> dict[str, Any]:
         "molecular_weight": tissue.degradation.mean_molecular_weight,
         **{f"{product}_released_mol": mol for product, mol in tissue.release.given.items()},
     }
+
+
+def _bone_in_region(model: "Model", solid: Solid, mineral: NDArray[np.float32]) -> float | None:
+    """New bone over what is not scaffold in the region of interest."""
+    region = model.place.region
+    open_ = float(np.sum(1 - solid.scaffold, where=region, dtype=np.float64))
+    if open_ <= 1e-6 * np.count_nonzero(region):
+        return None
+    found = sum(
+        float(np.sum(each, where=region, dtype=np.float64)) for each in (solid.osteoid, mineral)
+    )
+    return found / open_
 
 
 def _surfaces(model: "Model", tissue: Any, solid: Solid) -> dict[str, Any]:
@@ -364,8 +380,15 @@ def _vessels(model: "Model") -> dict[str, Any]:
     """What is told of the host's vessels; nothing where it has none."""
     if model.circulation is None:
         return {}
-    vessels = model.circulation.vessels
+    vessels, region = model.circulation.vessels, model.place.region
+    edges = vessels.graph.edges
+    voxels = edges["voxels"][vessels.carries]
+    inside = (voxels >= 0) & region.reshape(-1)[np.maximum(voxels, 0)]
+    share = inside.sum(axis=1) / np.maximum((voxels >= 0).sum(axis=1), 1)
+    length = float((edges["length"][vessels.carries] * share).sum())
+    volume = np.count_nonzero(region) * model.grid.voxel_volume
     return {
+        "roi_vessel_density_mm_per_mm3": length / volume * 1e-6,
         "vessel_density_mm_per_mm3": vessels.density * 1e-6,
         "perfused_density_mm_per_mm3": vessels.perfused_density * 1e-6,
         "vessel_depth_um": vessels.depth * 1e6,

@@ -12,6 +12,7 @@ from scaffoldsim.model.celltypes import CellType, Fate
 from scaffoldsim.model.delivery import SHARES, SUSPENDED
 from scaffoldsim.model.exposures import Exposure, text
 from scaffoldsim.model.factors import Cue, Factor
+from scaffoldsim.model.methods_site import site_of, wound_of
 from scaffoldsim.model.methods_tissue import (
     bone_of,
     host_bone_of,
@@ -64,7 +65,7 @@ def paragraphs(config: Config) -> list[str]:
     for name, cell_type in sorted(config.cell_types.items(), key=lambda item: item[0] != seeded):
         found.append(_cell_type(name, cell_type, config, cite))
     found += [scaffold_of(config, cite), bone_of(config, cite), host_bone_of(config, cite)]
-    found.append(vessels_of(config, cite))
+    found += [site_of(config, cite), vessels_of(config, cite)]
     found += _fields(config, cite)
     found += _factors(config, cite)
     found += _genes(config, cite)
@@ -99,11 +100,7 @@ def _host(config: Config, cite: References) -> str:
                  f"{host.vitality:.3g}."]  # fmt: skip
     words += list(_afflictions(host.conditions, cite))
     if host.wound is not None:
-        w = host.wound
-        words.append(
-            f"Division is multiplied by the wound signal {cite(w.resting)} + {cite(w.opened)} "
-            f"exp(−t/{cite(w.fade)})."
-        )
+        words.append(wound_of(host.wound, cite))
     for event, factor in host.multipliers.items():
         words.append(f"{_noun(event).capitalize()} is multiplied by {cite(factor)}.")
     if host.load is not None:

@@ -65,7 +65,9 @@ def with_tissue(config: dict[str, Any] = CONFIG, **change: Any) -> Model:
             time_to_collapse=None,
         ),
         "hostbone": types.SimpleNamespace(
-            dead=False, bmd=lambda m, b: 300.0, t_score=lambda bmd: (bmd - 330) / 20
+            dead_share=lambda host: 0.0,
+            bmd=lambda m, b: 300.0,
+            t_score=lambda bmd: (bmd - 330) / 20,
         ),
         "release": types.SimpleNamespace(given={"calcium": 1e-9}),
         "supplied": np.zeros(shape, bool),
