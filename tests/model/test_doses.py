@@ -174,13 +174,13 @@ def test_an_infusion_into_vessels_without_blood_passes_by() -> None:
 def test_an_infusion_places_cells_beside_vessels_that_carry_blood() -> None:
     change = VESSELS | {
         "cells.number": 0,
-        "cells.doses": [{"at": "28 h", "number": 400}],
-        "duration": "30 h",
+        "cells.doses": [{"at": "48 h", "number": 400}],
+        "duration": "50 h",
     }
     model = built(**change)
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
-        while model.step_index < 28:
+        while model.step_index < 48:
             model.step()
     assert model.circulation is not None
     perfused = model.circulation.vessels.perfused
