@@ -183,7 +183,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) 
 
     def text(value: Any) -> str:
         if isinstance(value, float):
-            return repr(value) if math.isfinite(value) else ""
+            return "" if math.isnan(value) else repr(value)
         return str(value)
 
     buffer = io.StringIO()
@@ -287,8 +287,8 @@ def _groups(differences: Sequence[Difference], colours: Mapping[str, str]) -> li
             {
                 "pair": f"{d.first} ÷ {d.second}",
                 "n": d.n,
-                "ratio": f"{d.ratio:.3g}" if math.isfinite(d.ratio) else "–",
-                "interval": f"{d.low:.3g} to {d.high:.3g}" if math.isfinite(d.low) else d.reason,
+                "ratio": d.ratio_text,
+                "interval": d.interval_text,
                 "level": f"{100 * d.level:.4g} %",
                 "verdict": d.verdict,
                 "mark": "" if d.verdict == NOT_SHOWN else d.verdict,

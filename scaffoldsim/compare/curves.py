@@ -137,22 +137,25 @@ def stacked(lines: Sequence[Line], *, x_label: str, y_label: str, alt: str) -> s
 
 def forest(differences: Sequence[Difference], colours: dict[str, str], *, alt: str) -> str:
     """Draw the ratios of pairs of arms with their intervals, and the margin of ±10 %."""
-    drawn = [d for d in differences if np.isfinite(d.ratio)]
+    drawn = [d for d in differences if not np.isnan(d.ratio)]
     if not drawn:
         return ""
     figure, axes = _figure(7.2, 0.8 + 0.36 * len(drawn), left=2.6, right=0.3)
     axes.axvspan(np.exp(-MARGIN), np.exp(MARGIN), color="#E7EBF0", lw=0)
     axes.axvline(1, color="#9AA0A6", lw=1)
+    ends = np.array([v for d in drawn for v in (d.low, d.ratio, d.high)])
+    ends = ends[np.isfinite(ends) & (ends > 0)]
+    low, high = min([0.8, *ends]) / 1.1, max([1.25, *ends]) * 1.1
     for row, d in enumerate(drawn):
-        if np.isfinite(d.low):
-            axes.plot([d.low, d.high], [-row, -row], color="#333333", lw=1.8)
-        axes.plot(d.ratio, -row, "o", ms=7, color=colours.get(d.first, "#333333"))
+        # a ratio to nothing lies on the edge
+        start, middle, end = np.clip([d.low, d.ratio, d.high], low, high)
+        if not np.isnan(d.low):
+            axes.plot([start, end], [-row, -row], color="#333333", lw=1.8)
+        axes.plot(middle, -row, "o", ms=7, color=colours.get(d.first, "#333333"), clip_on=False)
     axes.set_xscale("log")
-    low = min(min(d.low if np.isfinite(d.low) else d.ratio for d in drawn), 0.8)
-    high = max(max(d.high if np.isfinite(d.high) else d.ratio for d in drawn), 1.25)
-    axes.set_xlim(low / 1.1, high * 1.1)
+    axes.set_xlim(low, high)
     ticks = [t for t in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 1, 1.25, 2, 5, 10, 20, 50, 100)
-             if low / 1.1 <= t <= high * 1.1]  # fmt: skip
+             if low <= t <= high]  # fmt: skip
     axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
     axes.minorticks_off()
     axes.set_yticks(

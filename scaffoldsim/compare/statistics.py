@@ -40,7 +40,8 @@ class Difference:
     n : int
         Pairs of runs that entered.
     ratio, low, high : float
-        Geometric mean of the ratios and its interval, NaN where there is none.
+        Geometric mean of the ratios and its interval, NaN where there is none. Of outcomes that are
+        zero in some donors the median, whose bounds may be 0 or infinite.
     level : float
         Level of the interval, 0.95 or higher by Holm's correction.
     verdict : str
@@ -59,6 +60,22 @@ class Difference:
     level: float
     verdict: str
     reason: str = ""
+
+    @property
+    def ratio_text(self) -> str:
+        """The ratio, "–" where there is none."""
+        return _text(self.ratio)
+
+    @property
+    def interval_text(self) -> str:
+        """The interval, or why there is none."""
+        return self.reason or f"{_text(self.low)} to {_text(self.high)}"
+
+
+def _text(value: float) -> str:
+    if math.isnan(value):
+        return "–"
+    return f"{value:.3g}" if math.isfinite(value) else "∞"
 
 
 def mean_interval(values: Sequence[float] | npt.NDArray[np.float64]) -> Interval:
@@ -106,39 +123,42 @@ def compare_pair(
     Returns
     -------
     Difference
-        Without an interval, and so ``not shown``, where there are fewer than two pairs or where a
-        value is not above zero: a ratio to zero is no number, and adding a constant to escape that
-        would choose the answer.
+        Without an interval, and so ``not shown``, where there are too few pairs or a value is
+        below zero.
 
     Notes
     -----
     mean ± t(1 − (1 − level)/2, n − 1) · sd / √n of the log ratios, exponentiated.
+
+    Where a value is zero there is no mean, and adding a constant to escape that would choose the
+    answer. The interval is then that of the median by order statistics, which a sign test gives:
+    the (k + 1)-th smallest and greatest ratio, with the greatest k for which 2 P(B ≤ k) is at most
+    1 − level, B binomial of n and ½. A ratio to nothing is infinite there, that of nothing to
+    nothing is 1.
 
     Examples
     --------
     >>> found = compare_pair("cells", "a", "b", {1: 200.0, 2: 210.0}, {1: 100.0, 2: 104.0})
     >>> round(found.ratio, 2), found.n
     (2.01, 2)
+    >>> vessels, none = dict.fromkeys(range(16), 3.0), dict.fromkeys(range(16), 0.0)
+    >>> compare_pair("vessels", "a", "b", vessels, none).interval_text
+    '∞ to ∞'
     """
-    from scipy import stats
-
-    mean, error, n, reason = _log_ratio(a, b)
-    if reason:
-        ratio = math.exp(mean) if math.isfinite(mean) else math.nan
-        return Difference(
-            outcome, first, second, n, ratio, math.nan, math.nan, level, NOT_SHOWN, reason
-        )
-    reach = float(stats.t.ppf(0.5 + level / 2, n - 1)) * error
-    low, high = mean - reach, mean + reach
-    if low > MARGIN or high < -MARGIN:
+    sample = _sample(a, b)
+    low, high = sample.bounds(level)
+    reason = sample.reason
+    if math.isnan(low):
+        reason = reason or f"{sample.n} seeds are too few for a median with an interval"
+        verdict = NOT_SHOWN
+    elif low > MARGIN or high < -MARGIN:
         verdict = SHOWN
     elif low > -MARGIN and high < MARGIN:
         verdict = EQUIVALENT
     else:
         verdict = NOT_SHOWN
-    return Difference(
-        outcome, first, second, n, math.exp(mean), math.exp(low), math.exp(high), level, verdict
-    )
+    ratio, low, high = (_exp(value) for value in (sample.middle, low, high))
+    return Difference(outcome, first, second, sample.n, ratio, low, high, level, verdict, reason)
 
 
 def compare_all(
@@ -163,9 +183,9 @@ def compare_all(
     Notes
     -----
     Each comparison has p, the two-sided level at which its interval just touches the margin of
-    ±10 %. Sorted by p, the k-th of m (from 0) gets an interval at level 1 − 0.05/(m − k); from the
-    first whose interval does not clear the margin on, all keep the level of that one (Holm 1979,
-    Scand J Statist 6:65).
+    ±10 % (by order statistics the sign test against the margin). Sorted by p, the k-th of m (from
+    0) gets an interval at level 1 − 0.05/(m − k); from the first whose interval does not clear the
+    margin on, all keep the level of that one (Holm 1979, Scand J Statist 6:65).
 
     Examples
     --------
@@ -173,8 +193,6 @@ def compare_all(
     >>> [d.verdict for d in compare_all(table)]
     ['shown']
     """
-    from scipy import stats
-
     if family is None:
         family = [
             (outcome, first, second)
@@ -184,14 +202,9 @@ def compare_all(
         ]
     p_values: dict[int, float] = {}
     for index, (outcome, first, second) in enumerate(family):
-        mean, error, n, reason = _log_ratio(values[outcome][first], values[outcome][second])
-        if reason:
-            continue
-        beyond = abs(mean) - MARGIN
-        if error == 0:
-            p_values[index] = 0.0 if beyond > 0 else 1.0
-        else:
-            p_values[index] = min(1.0, 2 * float(stats.t.sf(beyond / error, n - 1)))
+        p = _sample(values[outcome][first], values[outcome][second]).p
+        if not math.isnan(p):
+            p_values[index] = p
     levels = dict.fromkeys(range(len(family)), LEVEL)
     count, stopped, alpha = len(p_values), False, 1 - LEVEL
     for rank, index in enumerate(sorted(p_values, key=lambda i: (p_values[i], i))):
@@ -207,24 +220,96 @@ def compare_all(
     ]
 
 
-def _log_ratio(a: Mapping[int, float], b: Mapping[int, float]) -> tuple[float, float, int, str]:
-    """Mean and standard error of ln(a/b) over shared seeds, their number, and what is missing."""
+@dataclass(frozen=True)
+class _Sample:
+    """ln(a/b) over shared seeds, or why there is none.
+
+    Attributes
+    ----------
+    logs : ndarray
+        Infinite where one of the two is zero.
+    n : int
+        Pairs that are there.
+    reason : str
+        Why there is no interval at any level.
+    """
+
+    logs: npt.NDArray[np.float64]
+    n: int
+    reason: str = ""
+
+    @property
+    def ordered(self) -> bool:
+        """Whether only the order of the ratios counts, since some are not finite."""
+        return not bool(np.isfinite(self.logs).all())
+
+    @property
+    def middle(self) -> float:
+        """Mean, or median; NaN where there is none."""
+        if not self.logs.size:
+            return math.nan
+        if not self.ordered:
+            return float(self.logs.mean())
+        inner = np.sort(self.logs)[[(self.n - 1) // 2, self.n // 2]]
+        return float(inner[0]) if inner[0] == inner[1] else float(inner.sum()) / 2
+
+    def bounds(self, level: float) -> tuple[float, float]:
+        """Return the interval of that; NaN where there is none."""
+        from scipy import stats
+
+        if self.reason:
+            return math.nan, math.nan
+        if self.ordered:
+            k = int(stats.binom.ppf((1 - level) / 2, self.n, 0.5))
+            while k >= 0 and 2 * float(stats.binom.cdf(k, self.n, 0.5)) > 1 - level:
+                k -= 1
+            if k < 0:
+                return math.nan, math.nan
+            inside = np.sort(self.logs)
+            return float(inside[k]), float(inside[-1 - k])
+        error = float(self.logs.std(ddof=1)) / math.sqrt(self.n)
+        reach = float(stats.t.ppf(0.5 + level / 2, self.n - 1)) * error
+        return float(self.logs.mean()) - reach, float(self.logs.mean()) + reach
+
+    @property
+    def p(self) -> float:
+        """Two-sided level at which the interval just touches the margin; NaN without one."""
+        from scipy import stats
+
+        if math.isnan(self.bounds(LEVEL)[0]):
+            return math.nan
+        if self.ordered:
+            inside = min(int((self.logs <= MARGIN).sum()), int((self.logs >= -MARGIN).sum()))
+            return min(1.0, 2 * float(stats.binom.cdf(inside, self.n, 0.5)))
+        error = float(self.logs.std(ddof=1)) / math.sqrt(self.n)
+        beyond = abs(float(self.logs.mean())) - MARGIN
+        if error == 0:
+            return 0.0 if beyond > 0 else 1.0
+        return min(1.0, 2 * float(stats.t.sf(beyond / error, self.n - 1)))
+
+
+def _sample(a: Mapping[int, float], b: Mapping[int, float]) -> _Sample:
+    """Pair two arms by seed."""
+    none = np.zeros(0)
     shared = [seed for seed in a if seed in b]
     pairs = [(a[s], b[s]) for s in shared if not (math.isnan(a[s]) or math.isnan(b[s]))]
     if not pairs:
-        return math.nan, math.nan, 0, "no seed has this outcome in both arms"
+        return _Sample(none, 0, "no seed has this outcome in both arms")
     # A time that never came (a construct that did not collapse) is censored, not missing at random:
     # the donors that are left would have been chosen by the outcome.
     if len(pairs) < len(shared):
         text = f"there in {len(pairs)} of {len(shared)} pairs only: it would choose the donors"
-        return math.nan, math.nan, len(pairs), text
-    # An outcome that is itself a ratio to zero is infinite: left out, it would choose the donors.
-    zeros = sum(1 for x, y in pairs if x <= 0 or y <= 0 or math.isinf(x) or math.isinf(y))
-    if zeros:
-        text = f"zero in {zeros} of {len(pairs)} pairs: a ratio to zero is no number"
-        return math.nan, math.nan, len(pairs), text
-    logs = np.log([x / y for x, y in pairs])
-    mean = float(logs.mean())
-    if len(pairs) == 1:
-        return mean, math.nan, 1, "one seed has no interval"
-    return mean, float(logs.std(ddof=1)) / math.sqrt(len(pairs)), len(pairs), ""
+        return _Sample(none, len(pairs), text)
+    below = sum(1 for x, y in pairs if x < 0 or y < 0)
+    if below:
+        text = f"below zero in {below} of {len(pairs)} pairs: such a ratio is no number"
+        return _Sample(none, len(pairs), text)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x, y = np.array(pairs, np.float64).T
+        logs = np.where(x == y, 0.0, np.log(x) - np.log(y))
+    reason = "one seed has no interval" if len(pairs) == 1 else ""
+    return _Sample(logs, len(pairs), reason)
+
+
+def _exp(value: float) -> float:
+    return math.exp(value) if value < math.inf else value

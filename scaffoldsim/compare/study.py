@@ -117,8 +117,8 @@ def table_lines(verdicts: Sequence[Verdict]) -> list[str]:
                     verdict.expectation.outcome if k == 0 else "",
                     f"{verdict.at / 86400:g}" if k == 0 else "",
                     f"{pair.claim.first} {_SIGNS[pair.claim.wanted]} {pair.claim.second}",
-                    _number(pair.found.ratio),
-                    _span(pair.found),
+                    pair.found.ratio_text,
+                    pair.found.interval_text,
                     str(pair.found.n),
                     pair.verdict,
                     f"{verdict.donors} of {verdict.of}" if k == 0 else "",
@@ -359,13 +359,13 @@ def _group(verdict: Verdict, colours: Mapping[str, str]) -> dict[str, Any]:
             "pair": f"{p.claim.first} ÷ {p.claim.second}",
             "wanted": p.claim.wanted,
             "n": p.found.n,
-            "ratio": _number(p.found.ratio),
-            "interval": _span(p.found),
+            "ratio": p.found.ratio_text,
+            "interval": p.found.interval_text,
             "level": f"{100 * p.found.level:.4g} %",
             "verdict": p.verdict,
             "mark": _mark(p.verdict),
-            "without": _number(p.without.ratio) if p.without is not None else "–",
-            "without_interval": _span(p.without) if p.without is not None else "",
+            "without": p.without.ratio_text if p.without is not None else "–",
+            "without_interval": p.without.interval_text if p.without is not None else "",
         }
         for p in verdict.pairs
     ]
@@ -394,11 +394,3 @@ def _cell(outcome: str, by_seed: Mapping[int, float]) -> dict[str, str]:
         "mean": shown.text(found.mean),
         "interval": span if math.isfinite(found.low) else f"n = {found.n}, no interval",
     }
-
-
-def _number(value: float) -> str:
-    return f"{value:.3g}" if math.isfinite(value) else "–"
-
-
-def _span(d: Difference) -> str:
-    return f"{d.low:.3g} to {d.high:.3g}" if math.isfinite(d.low) else d.reason

@@ -210,7 +210,7 @@ def _holds(claim: Claim, found: Difference) -> bool:
         return found.verdict == SHOWN and found.ratio > 1
     if claim.wanted == "equivalent":
         return found.verdict == EQUIVALENT
-    return math.isfinite(found.low) and math.log(found.low) > -MARGIN
+    return found.low > math.exp(-MARGIN)  # never of NaN: there is no interval
 
 
 def _verdict(

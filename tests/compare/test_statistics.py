@@ -78,8 +78,7 @@ def test_verdicts(ratios: tuple[float, ...], verdict: str) -> None:
 @pytest.mark.parametrize(
     ("a", "b", "n", "reason"),
     [
-        (arm(0, 0), arm(5, 6), 2, "zero in 2 of 2 pairs"),
-        (arm(3, 4), arm(0, 5), 2, "zero in 1 of 2 pairs"),
+        (arm(-1, 2), arm(5, 6), 2, "below zero in 1 of 2 pairs"),
         (arm(3), arm(1), 1, "one seed has no interval"),
         ({1: 3.0}, {2: 3.0}, 0, "no seed"),
         (arm(math.nan), arm(1), 0, "no seed"),
@@ -93,6 +92,33 @@ def test_no_interval_is_made_up(a: dict, b: dict, n: int, reason: str) -> None:
     assert math.isnan(found.ratio) == (n != 1)
 
 
+def test_nothing_against_something_is_judged_by_order() -> None:
+    """The sign test on 16 donors: the k-th smallest and greatest ratio, k by the level."""
+    none = arm(*[0.0] * 16)
+    some = arm(*[3.0] * 14, 0.0, 0.0)  # in two of them nothing on either side: a ratio of 1
+    at_95, at_9979 = (compare_pair("x", "a", "b", some, none, level=p) for p in (0.95, 0.9979))
+    assert (at_95.verdict, at_95.ratio, at_95.low) == (SHOWN, math.inf, math.inf)
+    assert (at_9979.verdict, at_9979.low, at_9979.high) == (NOT_SHOWN, 1.0, math.inf)
+    back = compare_pair("x", "b", "a", none, some, level=0.95)
+    assert (back.verdict, back.ratio, back.high) == (SHOWN, 0.0, 0.0)
+    assert (at_95.interval_text, back.interval_text) == ("∞ to ∞", "0 to 0")
+    few = compare_pair("x", "a", "b", arm(3, 4), arm(0, 5))
+    assert (few.n, few.verdict) == (2, NOT_SHOWN)
+    assert "2 seeds are too few" in few.reason
+    assert math.isnan(few.low)
+
+
+def test_order_statistics_keep_their_level() -> None:
+    """Of samples with the median at the margin no more than 5 % are shown (4 sigma)."""
+    rng, shown, trials = np.random.default_rng(1), 0, 400
+    for _ in range(trials):
+        a = {s: float(x) for s, x in enumerate(np.exp(rng.normal(math.log(1.1), 0.3, 16)))}
+        b = dict.fromkeys(a, 1.0)
+        a[0] = 0.0 if a[0] < 1.1 else math.inf  # which changes the order of nothing
+        shown += compare_all({"x": {"a": a, "b": b}})[0].verdict == SHOWN
+    assert 0 < shown <= trials * 0.05 + 4 * math.sqrt(trials * 0.05 * 0.95)
+
+
 def test_holm_steps_down_and_stops() -> None:
     rng = np.random.default_rng(0)
     seeds = range(1, 13)
@@ -104,7 +130,7 @@ def test_holm_steps_down_and_stops() -> None:
         "strong": {"a": noisy(1.0), "b": noisy(0)},
         "weak": {"a": noisy(0.2), "b": noisy(0)},
         "none": {"a": noisy(0), "b": noisy(0)},
-        "unknown": {"a": arm(0, 0), "b": noisy(0)},
+        "unknown": {"a": arm(-1, 0), "b": noisy(0)},
     }
     found = {d.outcome: d for d in compare_all(values)}
     assert found["strong"].level == pytest.approx(1 - 0.05 / 3)

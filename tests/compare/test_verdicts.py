@@ -94,7 +94,8 @@ def test_pairs_are_those_of_one_donor() -> None:
         ({"low": arm(1 / 1.4)}, {}, "input"),
         ({"low": {}}, {}, "unknown"),
         ({"low": {s: v for s, v in arm(1.4).items() if s > 4}}, {}, "unknown"),
-        ({"low": {**arm(1.4), 3: 0.0}}, {}, "unknown"),
+        ({"low": {**arm(1.4), 3: -1.0}}, {}, "unknown"),
+        ({"low": {**arm(1.4), 3: 0.0}}, {}, "predicted"),
     ],
 )
 def test_the_kind_is_what_the_neutral_runs_say(
@@ -218,11 +219,11 @@ def test_the_whole_statement_has_to_hold_in_as_many_donors_as_asked() -> None:
     assert (chain.donors, chain.of) == (12, 16)
 
 
-def test_a_ratio_to_zero_is_no_number_and_drops_no_donor() -> None:
+def test_a_ratio_to_zero_drops_no_donor() -> None:
     low = {**arm(1.5), 2: math.inf}
     (found,) = verdicts(plan({"order": ["low", "none"]}), none=arm(1), low=low, **FLAT)
-    assert (found.verdict, found.pairs[0].found.n) == ("not shown", 16)
-    assert "zero in 1 of 16 pairs" in found.reason
+    assert (found.verdict, found.pairs[0].found.n) == ("shown", 16)
+    assert found.pairs[0].found.ratio == pytest.approx(1.5, rel=0.03)
 
 
 def test_runs_that_failed_leave_fewer_pairs() -> None:
