@@ -362,7 +362,7 @@ def heading(figure: Figure, frame: Frame, *, scale: float) -> None:
         0.025, 0.972, frame.title, fontsize=min(15 * scale, room), weight="bold", va="top",
         color="#111111",
     )  # fmt: skip
-    room = 0.95 * figure.get_figwidth() * 72 / (0.64 * max(len(frame.subtitle), 1))
+    room = 0.95 * figure.get_figwidth() * 72 / (0.53 * max(len(frame.subtitle), 1))
     size = min(9.5 * scale, room)
     figure.text(0.025, 0.928, frame.subtitle, fontsize=size, va="top", color=GREY)
 
