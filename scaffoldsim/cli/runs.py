@@ -152,7 +152,7 @@ def render(
     run
         The run folder.
     scene
-        How to look at it: a scene of the catalogue, or a YAML file.
+        How to look at it: a scene of the catalogue (cutaway, inside_pore), or a YAML file.
     at
         When, such as "14 d": the nearest stored frame is drawn, the last one by default.
     out

@@ -1,4 +1,4 @@
-"""What a 3-D picture is made of: capped solid, cells, a field on a wall of the cut, the box.
+"""What a 3-D picture is made of: capped solid, cells, vessels, a field on a wall, the box.
 
 Runs as a process of its own (``python -m scaffoldsim.render.layers FOLDER``), started by `gl.draw`:
 a crash inside a graphics driver then ends only the drawing. Lengths inside are µm.
@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scaffoldsim.render import phases
+from scaffoldsim.render import inside, phases
+from scaffoldsim.render.vessels import add_vessels
 
 _UM = 1e6
 #: Grids up to this many voxels are contoured at half the voxel, for smooth walls.
@@ -23,6 +24,8 @@ _REFINE_BELOW = 3_000_000
 _FEATURE_ANGLE = 38.0
 #: The field lies so many voxels behind the wall of the cut, clear of the bevelled rim of the caps.
 _SUNK = 0.25
+#: Inside a pore what is nearer to the eye than so many radii of the pore is left out.
+_CLEAR = 0.9
 
 Array = npt.NDArray[Any]
 
@@ -35,7 +38,8 @@ def draw(arrays: Mapping[str, Array], settings: Mapping[str, Any]) -> tuple[Arra
     arrays : mapping
         ``distance`` (x, y, z) m, > 0 in the pore; optionally ``centres`` (n, 3) m with ``colours``
         (n, 3) uint8; optionally ``field`` (x, y, z), NaN where it is not defined; optionally
-        ``built`` and one or more of `phases.PARTS` (x, y, z), shares of a voxel.
+        ``built`` and one or more of `phases.PARTS` (x, y, z), shares of a voxel; optionally the
+        columns of `Run.vessels`, each with ``vessel_`` before its name.
     settings : mapping
         ``scene`` (`Scene.to_dict`), ``voxel`` m, ``size`` (width, height) px.
 
@@ -44,7 +48,7 @@ def draw(arrays: Mapping[str, Array], settings: Mapping[str, Any]) -> tuple[Arra
     image : (height, width, 3) uint8
         The raster.
     facts : dict
-        ``pixels_per_m``.
+        ``pixels_per_m``; None inside a pore, where nearer things are larger.
     """
     import pyvista as pv
     from PIL import Image
@@ -76,12 +80,30 @@ def draw(arrays: Mapping[str, Array], settings: Mapping[str, Any]) -> tuple[Arra
                 specular=0.06,
                 specular_power=12,
             )
+    network = _network(arrays)
+    eye = None
+    if scene["angle"]:
+        targets, weight = _sights(arrays, network)
+        up = np.array(scene["up"], dtype=float)
+        eye = inside.view(solid, h, targets, weight, up=up, angle=scene["angle"])
     field = arrays.get("field") if cut.active else None
     wall = telling_wall(field, cut, h) if field is not None else 2
     if "centres" in arrays and len(arrays["centres"]):
         radius = scene["cell_diameter"] * _UM / 2
         centres, kept = cut.visible(arrays["centres"] * _UM, radius + (_SUNK + 0.05) * h, wall)
-        add_cells(plotter, centres, arrays["colours"][kept], radius)
+        clear = ~_in_the_way(centres, eye)
+        add_cells(plotter, centres[clear], arrays["colours"][kept][clear], radius)
+    if network and scene["vessels"]:
+        # behind the wall of the cut by their own radius, so that none shows through the field
+        behind = scene["vessels"]["width"] * float(np.max(network["radius"], initial=0)) + _SUNK * h
+        add_vessels(
+            plotter,
+            network,
+            scene["vessels"],
+            size=edges,
+            width=scene["vessels"]["width"],
+            hidden=lambda at: (cut.active & (cut.inside(at) > -behind)) | _in_the_way(at, eye),
+        )
     sheet = None if field is None else field_plane(field, -solid, h, cut, wall)
     if sheet is not None and sheet.n_cells:
         plotter.add_mesh(
@@ -97,11 +119,16 @@ def draw(arrays: Mapping[str, Array], settings: Mapping[str, Any]) -> tuple[Arra
             specular=0.0,
             n_colors=256,
         )
-    plotter.add_mesh(
-        outline(edges, cut), color=scene["box"]["color"], line_width=1.1 * fine, lighting=False
-    )
+    if eye is None:
+        plotter.add_mesh(
+            outline(edges, cut), color=scene["box"]["color"], line_width=1.1 * fine, lighting=False
+        )
     _lights(plotter, scene["lights"], edges)
-    pixels_per_um = _camera(plotter, scene, edges, width, height)
+    if eye is None:
+        pixels_per_um = _camera(plotter, scene, edges, width, height)
+    else:
+        _stand(plotter, scene, *eye)
+        pixels_per_um = None
     if scene["occlusion"] > 0:
         plotter.enable_ssao(
             radius=float(scene["occlusion"] * edges.max()),
@@ -113,7 +140,7 @@ def draw(arrays: Mapping[str, Array], settings: Mapping[str, Any]) -> tuple[Arra
     plotter.close()
     raster = raster.resize((width, height), Image.Resampling.LANCZOS)
     image: Array = np.asarray(raster.convert("RGB"))
-    return image, {"pixels_per_m": pixels_per_um * _UM}
+    return image, {"pixels_per_m": None if pixels_per_um is None else pixels_per_um * _UM}
 
 
 class _Cut:
@@ -358,6 +385,56 @@ def _camera(plotter: Any, scene: Mapping[str, Any], edges: Array, width: int, he
     camera.parallel_scale = height / 2 / scale
     plotter.reset_camera_clipping_range()
     return float(scale)
+
+
+def _stand(plotter: Any, scene: Mapping[str, Any], eye: Array, look: Array, room: float) -> None:
+    """Put the eye into a pore of a radius, with a lamp if the scene has one."""
+    import pyvista as pv
+
+    camera = plotter.camera
+    camera.parallel_projection = False
+    camera.position = tuple(eye)
+    camera.focal_point = tuple(eye + room * look)
+    camera.up = scene["up"]
+    camera.view_angle = scene["angle"]
+    plotter.reset_camera_clipping_range()
+    near, far = camera.clipping_range
+    camera.clipping_range = (min(near, 0.05 * room), far)
+    if scene["lamp"]:
+        lamp = pv.Light(
+            position=tuple(eye), focal_point=tuple(eye + room * look), color=scene["lamp"]["color"],
+            intensity=scene["lamp"]["intensity"], light_type="scene light", cone_angle=90,
+        )  # fmt: skip
+        lamp.positional = True
+        lamp.attenuation_values = (1.0, 0.0, (scene["lamp"]["reach"] * _UM) ** -2)
+        plotter.add_light(lamp)
+
+
+def _in_the_way(points: Array, eye: tuple[Array, Array, float] | None) -> Array:
+    """Whether points are so near to the eye that nothing else would be seen."""
+    if eye is None:
+        return np.zeros(len(points), bool)
+    way = points - eye[0]
+    near: Array = (way * way).sum(axis=1) < (_CLEAR * eye[2]) ** 2
+    return near
+
+
+def _network(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Columns of the vessels, lengths in µm; empty without any."""
+    found = {k.removeprefix("vessel_"): v for k, v in arrays.items() if k.startswith("vessel_")}
+    if not found or not len(found["ends"]) + len(found["tips"]):
+        return {}
+    return found | {name: found[name] * _UM for name in ("ends", "tips", "radius")}
+
+
+def _sights(arrays: Mapping[str, Array], network: Mapping[str, Array]) -> tuple[Array, Array]:
+    """Return what is worth seeing in a pore: vessels, the more with blood, or else cells."""
+    if network and len(network["ends"]):
+        way = network["ends"][:, 1] - network["ends"][:, 0]
+        length = np.sqrt((way * way).sum(axis=1))
+        return network["ends"].mean(axis=1), length * np.where(network["carries"], 3.0, 1.0)
+    centres = arrays.get("centres", np.empty((0, 3))) * _UM
+    return centres, np.ones(len(centres))
 
 
 def main(folder: str) -> None:

@@ -32,6 +32,25 @@ class Paint:
 
 
 @dataclass(frozen=True)
+class VesselPaint:
+    """How vessels are drawn: those with blood, those without yet, tips; `width` times as wide."""
+
+    perfused: Paint
+    growing: Paint
+    tip: Paint
+    width: float
+
+
+@dataclass(frozen=True)
+class Lamp:
+    """A light at the eye that falls to a half at `reach` m."""
+
+    intensity: float
+    color: str
+    reach: float
+
+
+@dataclass(frozen=True)
 class Scene:
     """Camera, lights, cut and colours of a picture.
 
@@ -63,6 +82,14 @@ class Scene:
         Scaffold and outline.
     bone, host_bone : Paint or None
         New bone and bone of the host; what has no paint is not drawn.
+    vessels : VesselPaint or None
+        Vessels of the host, drawn if the run has some; None draws none.
+    angle : float or None
+        None for a picture from outside. Else the eye stands in a pore, where most of the vessels is
+        seen (without any, of the cells), and sees so many degrees from bottom to top; `direction`
+        and `margins` do not matter then.
+    lamp : Lamp or None
+        A light in the hand of who stands in the pore.
     cell_diameter : float
         Diameter that cells are drawn with, m.
     jitter : float
@@ -103,6 +130,15 @@ class Scene:
     colormap: str
     bone: Paint | None = None
     host_bone: Paint | None = None
+    vessels: VesselPaint | None = None
+    angle: float | None = None
+    lamp: Lamp | None = None
+
+    @property
+    def dark(self) -> bool:
+        """Whether letters on the background must be light."""
+        r, g, b = (int(self.background[i : i + 2], 16) for i in (1, 3, 5))
+        return 0.3 * r + 0.59 * g + 0.11 * b < 128
 
     @classmethod
     def load(cls, name: str | os.PathLike[str] = "cutaway") -> Scene:
@@ -195,6 +231,15 @@ class _Node:
     def paint(self) -> Paint:
         return Paint(str(self.value.get("label", "")), self.color("color"))
 
+    def vessels(self) -> VesselPaint:
+        perfused, growing, tip = (
+            self.node(key, "color label").paint() for key in ("perfused", "growing", "tip")
+        )
+        return VesselPaint(perfused, growing, tip, self.number("width", 0.1, 10))
+
+    def lamp(self) -> Lamp:
+        return Lamp(self.number("intensity", 0, 5), self.color("color"), self.length("reach"))
+
     def optional_paint(self, key: str) -> Paint | None:
         return self.node(key, "color label").paint() if key in self.value else None
 
@@ -206,12 +251,12 @@ class _Node:
 def _scene(path: Path, document: Any) -> Scene:
     keys = (
         "schema title background camera cut lights occlusion supersampling scaffold bone host_bone"
-        " box cells slice"
+        " box cells slice vessels lamp"
     )
     top = _Node(path, "", document, keys)
     if top["schema"] != 1:
         raise ValueError(f"{path}: schema: {top['schema']!r} is not allowed (1)")
-    camera = top.node("camera", "direction up margins")
+    camera = top.node("camera", "direction up margins angle")
     margins = camera.node("margins", "left right bottom top")
     cut = top.node("cut", "corner share scaffold")
     cells = top.node("cells", "diameter jitter types other")
@@ -229,6 +274,8 @@ def _scene(path: Path, document: Any) -> Scene:
         raise ValueError(f"{path}: lights: a list is needed")
     lights = [_Node(path, "lights", light, "direction intensity color") for light in top["lights"]]
     types = cells.node("types", "")
+    vessels = top.node("vessels", "perfused growing tip width") if "vessels" in document else None
+    lamp = top.node("lamp", "intensity color reach") if "lamp" in document else None
     return Scene(
         name=path.stem,
         background=top.color("background"),
@@ -266,6 +313,9 @@ def _scene(path: Path, document: Any) -> Scene:
         colormap=floor.text("colormap"),
         bone=top.optional_paint("bone"),
         host_bone=top.optional_paint("host_bone"),
+        vessels=vessels.vessels() if vessels else None,
+        angle=camera.number("angle", 10, 120) if "angle" in camera.value else None,
+        lamp=lamp.lamp() if lamp else None,
     )
 
 

@@ -9,8 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from scaffoldsim.render.scene import Scene
+from scaffoldsim.render.vessels import wrapped
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from scaffoldsim.render.still import Frame
 
 _PLANES = (("x", "y", 2), ("x", "z", 1), ("y", "z", 0))
@@ -20,7 +23,7 @@ _TITLES = {2: "top view, middle of z", 1: "front view, middle of y", 0: "side vi
 
 
 def draw(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> None:
-    """Write scaffold, bone, cells by type and the field in the three middle planes as a PNG.
+    """Write scaffold, bone, cells, vessels and the field in the three middle planes as a PNG.
 
     Parameters
     ----------
@@ -72,6 +75,7 @@ def draw(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> None:
                 s=(scene.cell_diameter * 1e6 * points) ** 2, color=scene.paint(name).color,
                 edgecolors="white", linewidths=0.25 * scale,
             )  # fmt: skip
+        _vessels(axes, frame, scene, (a, b, axis), points)
         axes.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
         axes.set_title(_TITLES[axis], fontsize=9.5 * scale, loc="left")
         axes.set_xlabel(f"{first} (µm)", fontsize=9 * scale)
@@ -83,6 +87,28 @@ def draw(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> None:
         bar = figure.add_axes((0.82, 0.53, 0.0175, height))
         still.colour_bar(figure, bar, frame, scene, scale)
     still.save(figure, out)
+
+
+def _vessels(
+    axes: Axes, frame: Frame, scene: Scene, planes: tuple[int, int, int], points: float
+) -> None:
+    """Add the vessels within a voxel of a middle plane, as wide as the scene draws them."""
+    from matplotlib.collections import LineCollection
+
+    if frame.vessels is None or scene.vessels is None or not len(frame.vessels["ends"]):
+        return
+    a, b, axis = planes
+    size = np.array(frame.distance.shape) * frame.voxel
+    ends, _, edge = wrapped(frame.vessels["ends"], frame.vessels["nodes"], size)
+    at = (frame.distance.shape[axis] // 2 + 0.5) * frame.voxel
+    near = np.abs(ends[:, :, axis].mean(axis=1) - at) < frame.voxel
+    carries = frame.vessels["carries"][edge]
+    wide = 2e6 * scene.vessels.width * float(np.median(frame.vessels["radius"])) * points
+    for paint, chosen in ((scene.vessels.growing, ~carries), (scene.vessels.perfused, carries)):
+        some = ends[near & chosen][:, :, [a, b]] * 1e6
+        axes.add_collection(
+            LineCollection(list(some), colors=paint.color, linewidths=wide, capstyle="round")
+        )
 
 
 def middle(

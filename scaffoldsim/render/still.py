@@ -27,8 +27,14 @@ if TYPE_CHECKING:
 _DPI = 200
 #: Kinds of cells that the legend holds at its full size, above the colour bar.
 _ROOMY = 5.5
+#: Rows of one line that fill the legend at its full size; a row of two lines counts as 1.6 of them.
+_LINES = 9.5
+#: Size at which the longest of these lines is within the picture.
+_NARROW = 0.86
 #: Share of the width that the legend takes.
 _LEGEND = 0.215
+#: Height of a picture below its heading, a share.
+_BELOW_HEADING = 0.895
 GREY = "#555555"
 FONT: Any = {"font.family": "DejaVu Sans", "font.size": 9, "mathtext.default": "regular"}
 
@@ -59,7 +65,8 @@ class Frame:
     """What a picture shows: one moment of a run, or a scaffold alone (no cells, no field).
 
     `distance` and `built` are those of the scaffold as built; `parts` are the shares of each voxel
-    at the moment (`phases.parts_of`), None where nothing but cells changes.
+    at the moment (`phases.parts_of`), None where nothing but cells changes; `vessels` are those of
+    `Run.vessels`.
     """
 
     title: str
@@ -73,6 +80,7 @@ class Frame:
     field_unit: str = ""
     built: Array | None = None
     parts: Mapping[str, Array] | None = None
+    vessels: Mapping[str, Array] | None = None
 
     def solids(self) -> list[str]:
         """Parts of the solid that are seen: where one is the greatest share of a solid voxel."""
@@ -85,6 +93,18 @@ class Frame:
         """Cell types that are there, and how many of each."""
         found = np.bincount(self.types, minlength=len(self.type_names))
         return [(n, int(k)) for n, k in zip(self.type_names, found, strict=False) if k]
+
+    def vessel_kinds(self) -> dict[str, str]:
+        """Kinds of vessels that are there (`scene.VesselPaint`), and how much of each in words."""
+        if self.vessels is None:
+            return {}
+        way = np.diff(self.vessels["ends"].astype(np.float64), axis=1)[:, 0]
+        length, carries = np.sqrt((way * way).sum(axis=1)), self.vessels["carries"]
+        volume = self.distance.size * self.voxel**3
+        kinds = {"perfused": length[carries].sum(), "growing": length[~carries].sum()}
+        found = {k: f"{1e-6 * m / volume:.3g} mm/mm³" for k, m in kinds.items() if m > 0}
+        tips = len(self.vessels["tips"])
+        return found | ({"tip": _grouped(tips)} if tips else {})
 
 
 def render_still(
@@ -212,6 +232,8 @@ def run_frame(run: Run, index: int, scene: Scene) -> Frame:
         of_what = " of the pores" if run.fraction.any() else ""
         facts.append(f"new bone {_percent(filled)}{of_what}")
     facts += [_size_text(run.shape, run.voxel), f"{_grouped(len(kinds))} cells"]
+    if scene.angle is not None:  # what tells sizes where nearer things are larger
+        facts[-1] += f", {1e6 * scene.cell_diameter:.3g} µm wide"
     voxels = np.asarray(cells["voxel"], dtype=np.int64)
     stored = scene.field in run.field_names
     return Frame(
@@ -226,6 +248,7 @@ def run_frame(run: Run, index: int, scene: Scene) -> Frame:
         field_unit=run.field_units.get(scene.field, ""),
         built=run.fraction if parts else None,
         parts=parts or None,
+        vessels=run.vessels(index) if scene.vessels else None,
     )
 
 
@@ -254,7 +277,7 @@ def _picture(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> Re
     from scaffoldsim.render import slices
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    bare = frame.field is None and not len(frame.types)
+    bare = frame.field is None and not len(frame.types) and not frame.vessel_kinds()
     legend = 0.0 if bare else _LEGEND
     arrays = {"distance": frame.distance}
     if len(frame.types):
@@ -263,25 +286,33 @@ def _picture(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> Re
         arrays["field"] = frame.field
     if frame.built is not None:
         arrays |= {"built": frame.built, **(frame.parts or {})}
-    raster_size = (round(size[0] * (1 - legend)), size[1])
+    arrays |= {f"vessel_{name}": column for name, column in (frame.vessels or {}).items()}
+    # From outside the box leaves room for the heading; from inside the picture ends below it.
+    top = 1.0 if scene.angle is None else _BELOW_HEADING
+    raster_size = (round(size[0] * (1 - legend)), round(size[1] * top))
     settings = {"scene": scene.to_dict(), "voxel": frame.voxel, "size": raster_size}
     try:
         raster, facts = gl.draw(arrays, settings)
     except gl.NoGraphicsError as error:
         slices.draw(frame, scene, out, size)
         return RenderResult(out, "slices", f"slices instead of a 3-D picture: {error}")
-    figure = _figure(size)
-    axes = figure.add_axes((0, 0, 1 - legend, 1))
+    figure = _figure(size, scene.background)
+    axes = figure.add_axes((0, 0, 1 - legend, top))
     axes.imshow(raster, interpolation="none", aspect="auto")
     axes.set_axis_off()
     heading(figure, frame, scale=size[1] / 1200)
-    scale_bar(axes, facts["pixels_per_m"], frame, raster_size)
+    if facts["pixels_per_m"] is not None:
+        scale_bar(axes, facts["pixels_per_m"], frame, raster_size)
     if legend:
-        panel = figure.add_axes((1 - legend, 0.40, legend, 0.46))
-        cell_legend(panel, frame, scene, size[1] / 1200)
-        if frame.field is not None:
+        barred = frame.field is not None and scene.angle is None
+        low = 0.40 if barred else 0.05
+        panel = figure.add_axes((1 - legend, low, legend, 0.86 - low))
+        cell_legend(panel, frame, scene, size[1] / 1200, roomy=(0.86 - low) / 0.46)
+        if barred:
             bar = figure.add_axes((1 - legend + 0.028, 0.10, 0.0175, 0.26))
             colour_bar(figure, bar, frame, scene, size[1] / 1200)
+    if scene.dark:
+        _lighten(figure)
     save(figure, out)
     return RenderResult(out, "3d")
 
@@ -289,15 +320,24 @@ def _picture(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> Re
 # ----------------------------------------------------------------------------------- typography
 
 
-def _figure(size: tuple[int, int]) -> Figure:
+def _figure(size: tuple[int, int], background: str = "#FFFFFF") -> Figure:
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     with mpl.rc_context(FONT):
-        figure = Figure(figsize=(size[0] / _DPI, size[1] / _DPI), dpi=_DPI, facecolor="white")
+        figure = Figure(figsize=(size[0] / _DPI, size[1] / _DPI), dpi=_DPI, facecolor=background)
         FigureCanvasAgg(figure)
     return figure
+
+
+def _lighten(figure: Figure) -> None:
+    """Turn dark letters light, for a dark background."""
+    from matplotlib.text import Text
+
+    light = {"#111111": "#FFFFFF", GREY: "#B9BEC8", "black": "#E6E8EC"}
+    for text in figure.findobj(Text):
+        text.set_color(light.get(str(text.get_color()), text.get_color()))
 
 
 def save(figure: Figure, out: Path) -> None:
@@ -322,7 +362,9 @@ def heading(figure: Figure, frame: Frame, *, scale: float) -> None:
         0.025, 0.972, frame.title, fontsize=min(15 * scale, room), weight="bold", va="top",
         color="#111111",
     )  # fmt: skip
-    figure.text(0.025, 0.928, frame.subtitle, fontsize=9.5 * scale, va="top", color=GREY)
+    room = 0.95 * figure.get_figwidth() * 72 / (0.53 * max(len(frame.subtitle), 1))
+    size = min(9.5 * scale, room)
+    figure.text(0.025, 0.928, frame.subtitle, fontsize=size, va="top", color=GREY)
 
 
 def scale_bar(axes: Axes, pixels_per_m: float, frame: Frame, raster_size: tuple[int, int]) -> None:
@@ -340,22 +382,33 @@ def scale_bar(axes: Axes, pixels_per_m: float, frame: Frame, raster_size: tuple[
               fontsize=10 * scale)  # fmt: skip
 
 
-def cell_legend(axes: Axes, frame: Frame, scene: Scene, scale: float) -> None:
-    """One row per kind of cell that is there, with its share; then the parts of the solid."""
+def cell_legend(
+    axes: Axes, frame: Frame, scene: Scene, scale: float, *, roomy: float = 1.0
+) -> None:
+    """One row per kind of cell that is there, with its share; vessels; parts of the solid."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     axes.set_axis_off()
     handles: list[Any] = []
-    solids = frame.solids()
-    crowd = min(1.0, _ROOMY / max(1, len(frame.counts()) + 0.6 * len(solids)))
+    solids, vessels = frame.solids(), frame.vessel_kinds()
+    rows = len(frame.counts()) + len(vessels) + 0.6 * len(solids)
+    crowd, between = min(1.0, roomy * _ROOMY / max(1, rows)), "\n"
+    if crowd < 1:  # shares beside the names
+        rows = len(frame.counts()) + 1.6 * len(vessels) + len(solids)
+        crowd, between = min(_NARROW, roomy * _LINES / rows), "  "
     for name, count in frame.counts():
         paint = scene.paint(name)
-        label = f"{paint.label or name}\n{_percent(count / len(frame.types))}"
+        label = f"{paint.label or name}{between}{_percent(count / len(frame.types))}"
         handles.append(
             Line2D([], [], marker="o", ls="", ms=9 * scale, mfc=paint.color, mec="#00000044",
                    mew=0.6 * scale, label=label)
         )  # fmt: skip
+    for kind, amount in vessels.items():
+        paint = getattr(scene.vessels, kind)
+        line = {"marker": ">", "ms": 8 * scale, "ls": ""} if kind == "tip" else {"lw": 3.5 * scale}
+        label = f"{paint.label}\n{amount}"
+        handles.append(Line2D([], [], color=paint.color, mec="#00000044", label=label, **line))
     for name in solids:
         paint = getattr(scene, name)
         handles.append(Patch(fc=paint.color, ec="#00000044", lw=0.6 * scale, label=paint.label))

@@ -268,17 +268,41 @@ class Run:
         ValueError
             If the frame does not exist or the store is truncated.
         """
+        return self._table("cells", "cells", "column", frame)
+
+    def vessels(self, frame: int = -1) -> dict[str, npt.NDArray[Any]] | None:
+        """Read the network of vessels at a frame; None in a run without vessels.
+
+        Returns
+        -------
+        dict
+            Of each edge ``ends`` (n, 2, 3) m, the second where it lies from the first, so beyond
+            the box where the edge crosses a periodic face; ``nodes`` (n, 2), the same number where
+            edges meet; ``radius`` m; ``carries`` bool, whether it carries blood. Of each tip
+            ``tips`` (k, 2, 3) m, where it left the last node (``tip_nodes``) and where it is.
+
+        Raises
+        ------
+        ValueError
+            If the frame does not exist or the store is truncated.
+        """
+        if not self._state.get("vessels"):
+            return None
+        return self._table("vessels", "vessels", "column of vessels", frame)
+
+    def _table(self, group: str, what: str, one: str, frame: int) -> dict[str, npt.NDArray[Any]]:
+        """Columns of a group at a frame, by name."""
         index = self._frame(frame)
-        folder = self._store / "cells" / str(index)
+        folder = self._store / group / str(index)
         if not (folder / "zarr.json").is_file():
-            raise ValueError(f"{self._store} is truncated: the cells of frame {index} are missing")
+            raise ValueError(f"{self._store} is truncated: the {what} of frame {index} are missing")
         columns: dict[str, npt.NDArray[Any]] = {}
         for child in sorted(folder.iterdir()):
             if child.is_dir():
-                array = self._open(f"cells/{index}/{child.name}")
-                if array.shape[0] and not (child / "c" / "0").is_file():
+                array = self._open(f"{group}/{index}/{child.name}")
+                if array.shape[0] and not (child / "c" / "0").exists():
                     raise ValueError(
-                        f"{self._store} is truncated: column {child.name!r} of frame {index}"
+                        f"{self._store} is truncated: {one} {child.name!r} of frame {index}"
                     )
                 columns[child.name] = np.asarray(self._read(array, ...))
         return columns

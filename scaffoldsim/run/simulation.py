@@ -260,6 +260,7 @@ class Simulation:
             fraction=model.scaffold.fraction,
             frames_every_h=self.config.output.frames_every / 3600,
             matrix_names=list(_matrix(model)),
+            vessels=_vessels(model) is not None,
         )
         return MetricsWriter(folder / _METRICS, COLUMNS), state
 
@@ -366,14 +367,14 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _write_frame(state: StateWriter, model: Model) -> None:
-    """Write fields (in the unit they are shown in, NaN in solid) and cells, by voxel."""
+    """Write fields (in the unit they are shown in, NaN in solid), cells by voxel, vessels."""
     fields = {}
     for name, entry in model.fields.species.items():
         shown = model.fields.value[name] * np.float32(SHOWN[entry.unit][1])
         fields[name] = np.where(model.fields.open, shown, np.float32(np.nan))
     order = np.argsort(model.cells.voxel, kind="stable")
     cells = {name: getattr(model.cells, name)[order] for name in _CELL_COLUMNS}
-    state.write_frame(model.seconds / 3600, fields, cells, _matrix(model))
+    state.write_frame(model.seconds / 3600, fields, cells, _matrix(model), _vessels(model))
 
 
 def _matrix(model: Model) -> dict[str, NDArray[np.float32]]:
@@ -388,6 +389,28 @@ def _matrix(model: Model) -> dict[str, NDArray[np.float32]]:
         "osteoid": stages[0] + stages[1] + stages[2],  # in this order on every machine
         "mineral": matrix.mineral,
         "host_bone": matrix.host,
+    }
+
+
+def _vessels(model: Model) -> dict[str, NDArray[Any]] | None:
+    """Edges and tips of the host's vessels, as `Run.vessels` reads them."""
+    circulation = getattr(model, "circulation", None)
+    if circulation is None:
+        return None
+    vessels = circulation.vessels
+    graph, tips = vessels.graph, vessels.tips
+    position, nodes = graph.nodes["position"], graph.edges["ends"]
+    start = position[nodes[:, 0]]
+    # Round a periodic face the second end is beyond the box: a straight line stays one.
+    end = start + graph.between(start, position[nodes[:, 1]])
+    left = position[tips["node"]]
+    return {
+        "ends": np.stack([start, end], axis=1).astype(np.float32),
+        "nodes": nodes.astype(np.int32),
+        "radius": graph.edges["radius"].astype(np.float32),
+        "carries": vessels.carries.astype(bool),
+        "tips": np.stack([left, left + tips["offset"]], axis=1).astype(np.float32),
+        "tip_nodes": tips["node"].astype(np.int32),
     }
 
 

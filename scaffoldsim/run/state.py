@@ -1,4 +1,4 @@
-"""``state.zarr``: scaffold, fields, matrix and cells over time, one frame after another."""
+"""``state.zarr``: scaffold, fields, matrix, cells and vessels over time, frame after frame."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from scaffoldsim.run.atomic import SCHEMA, fsync_folder, fsync_tree, json_text, 
 _CHUNK = 64
 #: One chunk per cell column up to about a million rows, so that a column is one file.
 _CELL_CHUNK = 1 << 20
+#: Groups of columns, one folder a frame.
+_TABLES = ("cells", "vessels")
 #: Groups of values per voxel over time, and the attribute that names their channels.
 _SERIES = {"fields": "field_names", "matrix": "matrix_names"}
 _CHANNEL_COLOURS = ("0072B2", "009E73", "D55E00", "CC79A7", "E69F00", "56B4E9")
@@ -71,6 +73,7 @@ class StateWriter:
             fields/0                float32 (t, c, z, y, x), one shard per field and frame
             matrix/0                the same, shares of a voxel: scaffold, osteoid, mineral, …
             cells/<frame>/<column>  one value per cell, rows as given
+            vessels/<frame>/<column>  one row per edge or tip; only in a run with vessels
 
     Equal data gives equal bytes. Values in memory are (x, y, z); on disk the axes are (z, y, x), as
     OME-NGFF asks. Use `StateWriter.create` or `StateWriter.reopen`.
@@ -103,6 +106,7 @@ class StateWriter:
         fraction: npt.NDArray[Any],
         frames_every_h: float = 1.0,
         matrix_names: Sequence[str] = (),
+        vessels: bool = False,
     ) -> StateWriter:
         """Start a store without frames.
 
@@ -124,6 +128,8 @@ class StateWriter:
             Time between frames, for the OME metadata; ``frame_times_h`` holds the actual times.
         matrix_names : sequence of str
             What each voxel is filled with over time, as shares of it; none where nothing changes.
+        vessels : bool
+            Whether frames hold vessels.
 
         Raises
         ------
@@ -157,6 +163,7 @@ class StateWriter:
             "field_units": list(field_units),
             "matrix_names": list(matrix_names),
             "type_names": list(type_names),
+            "vessels": bool(vessels),
             "frame_times_h": [],
             "frames_committed": 0,
         }
@@ -174,6 +181,12 @@ class StateWriter:
             _group({"type_names": list(type_names), "voxel": "(x * ny + y) * nz + z"}),
             encoding="utf-8",
         )
+        if vessels:
+            (partial / "vessels").mkdir()
+            units = {"ends": "m", "radius": "m", "tips": "m"}
+            (partial / "vessels" / "zarr.json").write_text(
+                _group({"axes": "xyz", "units": units}), encoding="utf-8"
+            )
         scaffold = {"ome": _multiscale("scaffold, fraction of solid", "zyx", um)}
         (partial / "scaffold" / "zarr.json").write_text(_group(scaffold), encoding="utf-8")
         for name, array in (("0", fraction), ("distance", distance)):
@@ -190,10 +203,10 @@ class StateWriter:
             )
             stored[...] = _zyx(array)
         scale = (float(frames_every_h), 1.0, *um)
-        units = {"fields": list(field_units), "matrix": ["1"] * len(matrix_names)}
+        of = {"fields": list(field_units), "matrix": ["1"] * len(matrix_names)}
         for group, names in (("fields", field_names), ("matrix", matrix_names)):
             if names:
-                _create_series(partial / group, names, units[group], shape, chunks, shards, scale)
+                _create_series(partial / group, names, of[group], shape, chunks, shards, scale)
         fsync_tree(partial)
         os.replace(partial, target)
         fsync_folder(target.parent)
@@ -219,7 +232,8 @@ class StateWriter:
         writer._commit()
         for leftover in sorted(target.rglob("*.partial")):
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-        for folder in (target / "cells", *(target / group / "0" / "c" for group in _SERIES)):
+        of_frames = [target / group for group in _TABLES]
+        for folder in (*of_frames, *(target / group / "0" / "c" for group in _SERIES)):
             for child in sorted(folder.glob("*")):
                 if child.name.isdigit() and int(child.name) >= frames:
                     shutil.rmtree(child)
@@ -233,6 +247,7 @@ class StateWriter:
         fields: Mapping[str, npt.NDArray[Any]],
         cells: Mapping[str, npt.NDArray[Any]],
         matrix: Mapping[str, npt.NDArray[Any]] | None = None,
+        vessels: Mapping[str, npt.NDArray[Any]] | None = None,
     ) -> int:
         """Write one frame, then count it.
 
@@ -246,6 +261,8 @@ class StateWriter:
             Columns of the cells, all of one length, in the order they are to be stored.
         matrix : mapping of name to array (nx, ny, nz)
             Every share of the store, if it has any.
+        vessels : mapping of column to array (n, ...)
+            Columns of edges and tips, if the store has vessels, see `Run.vessels`.
 
         Returns
         -------
@@ -255,11 +272,10 @@ class StateWriter:
         Raises
         ------
         ValueError
-            If a field or share is missing, unknown or misshapen, columns differ in length, or time
-            does not grow.
+            If a field or share is missing, unknown or misshapen, columns differ in length, time
+            does not grow, or vessels are missing or not expected.
         """
         import zarr
-        from zarr.codecs import ZstdCodec
 
         times = self._attributes["frame_times_h"]
         series = {"fields": fields, "matrix": matrix or {}}
@@ -270,26 +286,12 @@ class StateWriter:
         lengths = {name: np.shape(column) for name, column in cells.items()}
         if any(len(shape) != 1 for shape in lengths.values()) or len(set(lengths.values())) > 1:
             raise ValueError(f"cell columns must be 1-D and of one length; given: {lengths}")
+        if (vessels is not None) != bool(self._attributes.get("vessels")):
+            raise ValueError("a frame needs vessels if, and only if, the store was made for them")
         frame = self.frames
-        folder = self.path / "cells" / str(frame)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        (folder / "zarr.json").write_text(_group({"time_h": float(time_h)}), encoding="utf-8")
-        codec = ZstdCodec(level=1)
-        for name, column in cells.items():
-            data = np.ascontiguousarray(column)
-            stored = zarr.create_array(
-                str(folder / name),
-                shape=data.shape,
-                chunks=(min(max(data.size, 1), _CELL_CHUNK),),
-                dtype=data.dtype,
-                fill_value=0,
-                compressors=codec,
-                config={"write_empty_chunks": True},
-            )
-            if data.size:
-                stored[...] = data
-        fsync_tree(folder)
+        for group, columns in zip(_TABLES, (cells, vessels), strict=True):
+            if columns is not None:
+                _write_table(self.path / group / str(frame), columns, float(time_h))
         for group, arrays in series.items():
             if not arrays:
                 continue
@@ -327,6 +329,31 @@ class StateWriter:
 
     def _commit(self) -> None:
         write_atomic(self.path / "zarr.json", _group(self._attributes))
+
+
+def _write_table(folder: Path, columns: Mapping[str, npt.NDArray[Any]], time_h: float) -> None:
+    """Write columns of one frame, each as an array of as many rows as there are."""
+    import zarr
+    from zarr.codecs import ZstdCodec
+
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    (folder / "zarr.json").write_text(_group({"time_h": time_h}), encoding="utf-8")
+    codec = ZstdCodec(level=1)
+    for name, column in columns.items():
+        data = np.ascontiguousarray(column)
+        stored = zarr.create_array(
+            str(folder / name),
+            shape=data.shape,
+            chunks=(min(max(len(data), 1), _CELL_CHUNK), *data.shape[1:]),
+            dtype=data.dtype,
+            fill_value=0,
+            compressors=codec,
+            config={"write_empty_chunks": True},
+        )
+        if data.size:
+            stored[...] = data
+    fsync_tree(folder)
 
 
 def _zyx(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

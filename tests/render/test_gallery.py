@@ -15,6 +15,7 @@ SCRIPTS = sorted((ROOT / "viz").glob("plot_*.py"))
 #: What a script takes before and after the file it writes; most begin with a run.
 ARGUMENTS = {
     "plot_cutaway": (["RUN", "14 d"], []),
+    "plot_inside_pore": (["RUN", "14 d"], []),
     "plot_families": ([], ["--only", "gyroid_net", "--voxels", "24"]),
 }
 

@@ -41,6 +41,39 @@ def test_bad_scene_is_named(tmp_path: Path, old: str, new: str, message: str) ->
         Scene.load(file)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("angle: 64", "angle: 5", r"camera.angle: 5 is not allowed \(10 to 120\)"),
+        ("width: 1.2", "width: 0", "vessels.width"),
+        ("  tip: {", "  top: {", "vessels: unknown key 'top'"),
+        ('  growing: {color: "#F29AA3", label: "Vessel, not yet"}', "", "'growing' is missing"),
+        ("reach: 700 um", "reach: 700 s", "lamp.reach"),
+        ("intensity: 0.7, color", "intensity: -1, color", "lamp.intensity"),
+    ],
+)
+def test_what_is_wrong_with_vessels_and_eye_is_named(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    text = catalogue.find("scenes", "inside_pore").read_text(encoding="utf-8")
+    assert old in text
+    file = tmp_path / "mine.yaml"
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        Scene.load(file)
+
+
+def test_a_scene_of_before_there_were_vessels_draws_none(tmp_path: Path) -> None:
+    text = catalogue.find("scenes", "cutaway").read_text(encoding="utf-8")
+    start = text.index("vessels:")
+    file = tmp_path / "mine.yaml"
+    file.write_text(text[:start] + text[text.index("cells:", start) :], encoding="utf-8")
+    scene = Scene.load(file)
+    assert scene.vessels is scene.angle is scene.lamp is None
+    assert not scene.dark
+    assert Scene.load("inside_pore").angle == 64
+
+
 def test_a_scene_of_the_user_is_found(tmp_path: Path) -> None:
     text = catalogue.find("scenes", "cutaway").read_text(encoding="utf-8")
     file = tmp_path / "mine.yaml"

@@ -188,7 +188,8 @@ def test_nothing_heavy_is_imported_with_the_package() -> None:
 
 @pytest.mark.parametrize("kinds", [3, 6, 8])
 @pytest.mark.parametrize("parts", [(), ("scaffold", "bone", "host_bone")])
-def test_the_legend_ends_above_the_colour_bar(kinds, parts):
+@pytest.mark.parametrize("vessels", [(), ("perfused", "growing", "tip")])
+def test_the_legend_ends_above_the_colour_bar(kinds, parts, vessels):
     """With eight kinds of cells it once ran into the bar."""
     names = ("bmsc", "preosteoblast", "osteoblast", "osteocyte", "adipocyte", "chondrocyte",
              "endothelial", "senescent")[:kinds]  # fmt: skip
@@ -196,11 +197,13 @@ def test_the_legend_ends_above_the_colour_bar(kinds, parts):
         counts=lambda: [(name, 1) for name in names],
         types=range(kinds),
         solids=lambda: parts or ("scaffold",),
+        vessel_kinds=lambda: dict.fromkeys(vessels, "12.5 mm/mm³"),
     )
     with matplotlib.rc_context(still.FONT):
         figure = still._figure((1600, 1200))
-        panel = figure.add_axes((0.78, 0.40, 0.22, 0.46))
+        panel = figure.add_axes((0.785, 0.40, 0.215, 0.46))
         still.cell_legend(panel, frame, Scene.load("cutaway"), 1.0)
         figure.canvas.draw()
         box = panel.get_legend().get_window_extent()
     assert box.y0 >= 0.37 * 1200  # the bar ends at 0.36
+    assert box.x1 <= 1600

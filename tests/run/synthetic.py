@@ -87,6 +87,34 @@ def tissue_of(distance: np.ndarray, voxel: float, day: float) -> dict[str, np.nd
     return {name: np.maximum(share, 0).astype("f4") for name, share in shares.items()}
 
 
+def network_of(n: int, voxel: float, day: float) -> dict[str, np.ndarray]:
+    """Wavy vessels that climb from below, 7 on the last day (28), the first three with blood.
+
+    The last one goes round the periodic faces of x.
+    """
+    size, count = n * voxel, 7
+    steps = int(day / 28 * (n - 2))
+    z = np.linspace(0, steps * voxel, steps + 1)
+    place = np.arange(count) / count
+    x = size * (0.15 + 0.7 * place[:, None] + 0.04 * np.sin(z / voxel + 5 * place[:, None]))
+    x[-1] = size - voxel / 2 + z / 4
+    y = size * (0.2 + 0.6 * (3 * place % 1))[:, None] + 0 * x
+    points = np.stack([x, y, z + 0 * x], axis=2)
+    ends = np.stack([points[:, :-1], points[:, 1:]], axis=2)
+    ends[..., 0] -= size * np.floor(ends[:, :, :1, 0] / size)
+    nodes = np.arange(count * (steps + 1)).reshape(count, -1)
+    tips = np.stack([points[3:, -1], points[3:, -1] + [0, 0, voxel]], axis=1)
+    tips[..., 0] -= size * np.floor(tips[:, :1, 0] / size)
+    return {
+        "ends": ends.reshape(-1, 2, 3).astype("f4"),
+        "nodes": np.stack([nodes[:, :-1], nodes[:, 1:]], axis=2).reshape(-1, 2).astype("i4"),
+        "radius": np.full(count * steps, 5e-6, "f4"),
+        "carries": np.repeat(np.arange(count) < 3, steps),
+        "tips": tips.astype("f4"),
+        "tip_nodes": nodes[3:, -1].astype("i4"),
+    }
+
+
 def _tissue_row(shares: dict[str, np.ndarray], day: float, voxel: float) -> dict[str, float]:
     """Columns of metrics.csv that go with `tissue_of`."""
     mean = {name: float(share.mean(dtype=np.float64)) for name, share in shares.items()}
@@ -119,10 +147,12 @@ def write_run(
     status: str = "finished",
     morphometry: bool = True,
     tissue: bool = False,
+    vessels: bool = False,
 ) -> Run:
     """Write a whole run folder; `growth` and `bone` set what its cells do.
 
-    With `tissue`, its scaffold dissolves, bone grows on it, and metrics.csv has the columns.
+    With `tissue`, its scaffold dissolves, bone grows on it, and metrics.csv has the columns; with
+    `vessels`, vessels grow up from below (`network_of`).
     """
     rng = np.random.default_rng(seed)
     voxel, shape = 2e-5, (n, n, n)
@@ -140,7 +170,7 @@ def write_run(
     state = StateWriter.create(
         folder / "state.zarr", grid_shape=shape, voxel=voxel, field_names=["oxygen"],
         field_units=["mM"], type_names=TYPES, distance=distance, fraction=solid.astype("f4"),
-        matrix_names=MATRIX if tissue else (),
+        matrix_names=MATRIX if tissue else (), vessels=vessels,
     )  # fmt: skip
     depth = np.minimum(np.arange(n) + 0.5, n - np.arange(n) - 0.5) / (n / 2)
     weight = np.where(solid, 0.0, np.exp(-distance / 2.5e-5) + 0.003) * (0.15 + (1 - depth))
@@ -174,7 +204,8 @@ def write_run(
                 "id": np.arange(count), "voxel": voxels,
                 "type": rng.permutation(kinds).astype("i1"),
             }  # fmt: skip
-            state.write_frame(float(hour), {"oxygen": field}, columns, shares)
+            network = network_of(n, voxel, float(day)) if vessels else None
+            state.write_frame(float(hour), {"oxygen": field}, columns, shares, network)
     table.close()
     if morphometry:
         write_atomic(folder / "morphometry.json", json.dumps(_morphometry(solid)))
