@@ -14,7 +14,7 @@ from scaffoldsim.model.model import Model
 from scaffoldsim.model.nearness import Nearness
 from scaffoldsim.model.resting import settle
 from scaffoldsim.scaffold.grid import Grid
-from tests.model.plexus import DAY, UM, Box
+from tests.model.plexus import DAY, UM, Box, rules
 from tests.model.test_circulation import body, same
 from tests.model.test_vessels import books
 
@@ -73,7 +73,7 @@ def test_living_tissue_has_vessels_with_blood_at_the_start() -> None:
     assert not (v.flag & ~living).any()
     assert v.tips.n == 0
     ragged = living & (np.random.default_rng(1).random(living.shape) > 0.1)
-    among = settled(ragged).vessels
+    among = settled(ragged, law=rules(attraction=0)).vessels  # nothing draws them back
     assert among.perfused.any()
     assert not (among.flag & ~ragged).any()
     # without VEGF they stay as they are, since they carry blood
