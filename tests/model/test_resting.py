@@ -14,7 +14,7 @@ from scaffoldsim.model.model import Model
 from scaffoldsim.model.nearness import Nearness
 from scaffoldsim.model.resting import settle
 from scaffoldsim.scaffold.grid import Grid
-from tests.model.plexus import DAY, UM, Box
+from tests.model.plexus import DAY, UM, Box, rules
 from tests.model.test_circulation import body, same
 from tests.model.test_vessels import books
 
@@ -40,8 +40,10 @@ def test_what_is_near_as_voxels_come_and_go(seed: int, radius: float, wraps: Any
     grid = Grid((7, 5, 9), 20 * UM, wraps)
     always = draw.random(grid.shape) < 0.05
     near = Nearness(grid, radius * 20 * UM, always)
-    for share in (0.02, 0.05, 0.01, 0.0, 0.03):
-        voxels = np.flatnonzero(draw.random(grid.n_voxels) < share).astype(np.int32)
+    there = np.zeros(grid.n_voxels, bool)
+    for come, go in ((0.05, 0.0), (0.02, 0.3), (0.0, 0.3), (0.0, 1.0), (0.02, 0.0)):
+        there = (there & (draw.random(there.size) >= go)) | (draw.random(there.size) < come)
+        voxels = np.flatnonzero(there).astype(np.int32)
         near.update(voxels)
         expected = always | near_by_pairs(grid, voxels, radius * 20 * UM)
         np.testing.assert_array_equal(near.mask, expected)
@@ -70,6 +72,10 @@ def test_living_tissue_has_vessels_with_blood_at_the_start() -> None:
     assert v.perfused.any()
     assert not (v.flag & ~living).any()
     assert v.tips.n == 0
+    ragged = living & (np.random.default_rng(1).random(living.shape) > 0.1)
+    among = settled(ragged, law=rules(attraction=0)).vessels  # nothing draws them back
+    assert among.perfused.any()
+    assert not (among.flag & ~ragged).any()
     # without VEGF they stay as they are, since they carry blood
     before = v.graph.edges["number"].copy()
     box.run(9 * 4, dt=DAY / 4)
@@ -132,6 +138,15 @@ def test_the_circulation_takes_roots_and_living_tissue(model: Model) -> None:
     # half the roots, half the vessels
     half = made(model, living=living, roots=np.full(shape, 0.5, np.float32)).vessels
     assert 0 < half.density < 0.85 * filled.vessels.density
+
+
+def test_walls_are_looked_at_anew_after_a_restart(model: Model) -> None:
+    circulation = made(model)
+    right, state = circulation.blocked.copy(), circulation.state()
+    assert not right.all()
+    circulation.load(state | {"blocked": np.packbits(np.ones(right.shape, bool))})
+    assert circulation.blocked.all()  # until the day is over
+    np.testing.assert_array_equal(circulation._look(), right)
 
 
 def test_a_hazard_set_from_outside_takes_vessels() -> None:
