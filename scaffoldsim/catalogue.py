@@ -20,6 +20,7 @@ KINDS: dict[str, str] = {
     "organisms": "configs/organisms",
     "tissues": "configs/tissues",
     "vessels": "configs/vessels",
+    "immunity": "configs/immunity",
     "loads": "configs/loads",
     "conditions": "configs/conditions",
     "genes": "configs/genes",

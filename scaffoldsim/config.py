@@ -68,6 +68,7 @@ ENTRIES: dict[str, str] = {
     "organisms": "scaffoldsim.model.organisms:Organism",
     "tissues": OWNERS["bone"],
     "vessels": "scaffoldsim.model.sprouting:VesselTissue",
+    "immunity": "scaffoldsim.model.immunity:ImmuneResponse",
     "loads": "scaffoldsim.model.mechanics:Load",
     "conditions": "scaffoldsim.model.conditions:Condition",
     "genes": "scaffoldsim.model.genes:Gene",

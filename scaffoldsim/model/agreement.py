@@ -10,6 +10,7 @@ from typing import Any
 from scaffoldsim.catalogue import did_you_mean
 from scaffoldsim.config import Config
 from scaffoldsim.model import hostbone, release, site, species, wound
+from scaffoldsim.model.delivery import IN_BODY, SHARES
 from scaffoldsim.model.exposures import MOST_PULSES, text
 from scaffoldsim.model.factors import Factor
 from scaffoldsim.tree import Path_
@@ -90,6 +91,7 @@ def _cells(config: Config) -> Iterator[Problem]:
             ("cells", "donor", "passage"),
             f"{seeding.type!r} does not say doublings_per_passage; give donor.doublings instead",
         )
+    yield from _routes(config)
     organism = config.host.organism
     if organism is None:
         return
@@ -101,6 +103,32 @@ def _cells(config: Config) -> Iterator[Problem]:
             f"{seeding.source!r}, but the donor is a {seeding.donor.species.name} and the host a "
             f"{organism.name}: set cells.source to {meant}, or another cells.donor.species",
         )
+
+
+def _routes(config: Config) -> Iterator[Problem]:
+    """A route needs a body that it leads through, and a cell type that says what stays."""
+    host, seeding = config.host, config.cells
+    rule = config.cell_types[seeding.type].attachment
+    for dose in seeding.plan:
+        if dose.place == () and dose.at > 0:
+            continue  # as the first
+        route, key = dose.delivery, SHARES[dose.delivery]
+        path: Path_ = ("cells", *dose.place, "delivery")
+        if route in IN_BODY and host.setting == "culture":
+            yield path, f"{route} is a way into a body; a culture is seeded, or takes another host"
+        elif route == "core_decompression" and (host.site is None or host.site.track is None):
+            yield (
+                path,
+                "core_decompression goes into a track, and the host has none; add host.site.track, "
+                "or take injection",
+            )
+        elif route == "arterial_infusion" and host.vessels is None:
+            yield (
+                path,
+                "arterial_infusion needs vessels, and the host has none; set host.vessels=vessel",
+            )
+        if rule is not None and getattr(rule, key) is None:
+            yield path, f"{seeding.type!r} does not say attachment.{key}, what stays of {route}"
 
 
 def _genes(config: Config) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from scaffoldsim.model.ledger import LEFT
 from scaffoldsim.tree import Path_
 
 #: why a cell dies, in the order of the death columns; those with a rate come first
-CAUSES = ("basal", "ischaemic", "lifespan", LEFT, "buried")
+CAUSES = ("basal", "ischaemic", "lifespan", LEFT, "buried", "immune")
 #: how many have a rate
 HAZARDS = 4
 
@@ -213,11 +213,38 @@ class Fate(Section):
 
 
 class Attachment(Section):
-    """How much of a seeded dose stays: the share kept, and the depth at which 1/e is left."""
+    r"""How much of a dose stays, by its route.
+
+    What is absent is of a route by which the type cannot be given.
+
+    Attributes
+    ----------
+    dynamic_share, static_share, gel_share
+        Kept of cells that are seeded; the second times the adhesion of the material.
+    static_depth : m
+        At which 1/e is left of static seeding.
+    injected_share
+        Kept of a suspension after its first day.
+    late_loss, late_loss_fade : 1/s, s
+        Cells of a suspension that can move leave at :math:`k e^{-(t - 1 d)/\tau}` from a day on.
+    infused_share
+        Of an infusion, what comes out of the blood in the head of the femur.
+    """
 
     dynamic_share: _Number
     static_share: _Number
     static_depth: Annotated[Parameter, Unit("m", ge=1e-6, le=0.1, show="mm")]
+    gel_share: _Share | None = None
+    injected_share: _Share | None = None
+    late_loss: Annotated[Parameter, Unit("1/s", ge=0, le=1e-2, show="1/d")] | None = None
+    late_loss_fade: _Time | None = None
+    infused_share: _Share | None = None
+
+    def problems(self) -> Iterator[tuple[Path_, str]]:
+        """Yield one half of a late loss."""
+        if (self.late_loss is None) != (self.late_loss_fade is None):
+            key = "late_loss" if self.late_loss is None else "late_loss_fade"
+            yield (key,), f"{key} is missing; late_loss and late_loss_fade go together"
 
 
 class CellType(Entry):

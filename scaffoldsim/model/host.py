@@ -9,6 +9,7 @@ from scaffoldsim.config import Entry, Parameter, Unit
 from scaffoldsim.model.conditions import Affliction
 from scaffoldsim.model.factors import Event, Setting
 from scaffoldsim.model.hostbone import HostBone
+from scaffoldsim.model.immunity import ImmuneResponse
 from scaffoldsim.model.marrow import Marrow
 from scaffoldsim.model.mechanics import Load
 from scaffoldsim.model.organisms import Age, Organism
@@ -43,6 +44,8 @@ class Host(Entry):
         Its bone in the box; none if not given.
     vessels
         How its vessels grow into the box; none if not given.
+    immunity
+        What it does to foreign cells and materials; nothing if not given.
     marrow
         The stromal cells of its marrow; they come where it has vessels.
     site
@@ -60,6 +63,7 @@ class Host(Entry):
     load: Load | None = None
     bone: HostBone | None = None
     vessels: VesselTissue | None = None
+    immunity: ImmuneResponse | None = None
     marrow: Marrow | None = None
     site: Site | None = None
 
@@ -70,7 +74,7 @@ class Host(Entry):
                 if getattr(self, key) is None:
                     yield (key,), f"{key} is missing; a host with setting in_vivo needs one"
         else:
-            for key in ("organism", "age", "conditions", "wound", "vessels", "site"):
+            for key in ("organism", "age", "conditions", "wound", "vessels", "immunity", "site"):
                 if getattr(self, key):
                     yield (
                         (key,),

@@ -43,7 +43,8 @@ class Ledger:
     ----------
     entries : dict of str to ndarray of int64
         ``delivered``, ``born`` and ``left`` by (origin, type), ``died`` by (origin, cause, type),
-        ``became`` by (origin, type before, type after).
+        ``became`` by (origin, type before, type after); ``not_stromal`` by (origin,): cells of
+        other kinds that were given beside them, which are in no other entry.
 
     Examples
     --------
@@ -69,6 +70,7 @@ class Ledger:
             "died": (o, len(self.causes), t),
             "left": (o, t),
             "became": (o, t, t),
+            "not_stromal": (o,),
         }
         self.entries = {name: np.zeros(shape, np.int64) for name, shape in shapes.items()}
 
@@ -102,6 +104,11 @@ class Ledger:
         return int(self.entries["left"].sum())
 
     @property
+    def not_stromal(self) -> int:
+        """Cells of other kinds that were given beside those of the model, and counted only."""
+        return int(self.entries["not_stromal"].sum())
+
+    @property
     def living(self) -> NDArray[np.int64]:
         """Cells that must be there by the books, shape (n_origins, n_types)."""
         e = self.entries
@@ -118,6 +125,7 @@ class Ledger:
                 "born": int(e["born"][o].sum()),
                 "died": dict(zip(self.causes, e["died"][o].sum(axis=1).tolist(), strict=True)),
                 "left": int(e["left"][o].sum()),
+                "not_stromal": int(e["not_stromal"][o]),
                 "became": {
                     f"{self.types[i]} to {self.types[j]}": int(e["became"][o, i, j])
                     for i, j in np.argwhere(e["became"][o])
@@ -128,8 +136,12 @@ class Ledger:
 
     # bookings ---------------------------------------------------------------------------------
 
-    def deliver(self, *, type: int, origin: int, given: int, stayed: int) -> None:
+    def deliver(
+        self, *, type: int, origin: int, given: int, stayed: int, not_stromal: int = 0
+    ) -> None:
         """Enter a delivery: all `given` cells are delivered, those that did not stay have left.
+
+        Cells of other kinds that came with them, `not_stromal`, are only counted.
 
         Raises
         ------
@@ -140,6 +152,7 @@ class Ledger:
             raise ValueError(f"{stayed} cells stayed of {given} given, must be 0 to {given}.")
         self.entries["delivered"][origin, type] += given
         self.entries["left"][origin, type] += given - stayed
+        self.entries["not_stromal"][origin] += not_stromal
 
     def book(self, events: Events, census: ArrayLike) -> None:
         """Enter the events of a step and see that the books close on the `census` after it.

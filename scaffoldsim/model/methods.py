@@ -9,6 +9,7 @@ from typing import Any
 
 from scaffoldsim.config import Config
 from scaffoldsim.model.celltypes import CellType, Fate
+from scaffoldsim.model.delivery import SHARES, SUSPENDED
 from scaffoldsim.model.exposures import Exposure, text
 from scaffoldsim.model.factors import Cue, Factor
 from scaffoldsim.model.methods_site import site_of, wound_of
@@ -22,6 +23,7 @@ from scaffoldsim.model.methods_tissue import (
 )
 from scaffoldsim.model.rates import Donor
 from scaffoldsim.model.references import References
+from scaffoldsim.model.scores import SOURCE_IMMUNOGENICITY
 from scaffoldsim.model.signals import Signals
 from scaffoldsim.schema import Parameter
 from scaffoldsim.units import format_si
@@ -34,6 +36,16 @@ _NOUNS = {
     "vessel_growth": "growth of vessels",
     "msc_count": "number of stem cells",
     "stimulus": "mechanical stimulus",
+}
+
+#: route of a dose → what becomes of the share that stays
+_STAYS = {
+    "dynamic_seeding": "stays, even over surfaces",
+    "static_seeding": "times the adhesion of the material stays",
+    "gel_seeding": "stays, even in volume",
+    "injection": "of a suspension is there after its first day, even in volume",
+    "core_decompression": "of a suspension is there after its first day, even in the track",
+    "arterial_infusion": "comes out beside vessels that carry blood, by their flow",
 }
 
 
@@ -107,7 +119,7 @@ def _donor(config: Config, cite: References) -> str:
         f"Donor. {given} cells ({kind.title or seeding.type}, {seeding.source}) are given by "
         f"{seeding.delivery.replace('_', ' ')}; the donor is a {donor.species.name} of {age}"
         + (f", after {carried:g} population doublings." if carried else "."),
-        _attachment(seeding, kind, cite),
+        *_attachment(config, kind, cite),
         f"Doubling time and osteogenic rate differ between donors (lognormal, coefficient of "
         f"variation {donor.spread:g}); seed {config.seed} has them × {drawn.doubling_time:.3g} and "
         f"× {drawn.osteogenic:.3g}.",
@@ -127,16 +139,44 @@ def _donor(config: Config, cite: References) -> str:
     return " ".join(words)
 
 
-def _attachment(seeding: Any, kind: CellType, cite: References) -> str:
-    rule = kind.attachment
+def _attachment(config: Config, kind: CellType, cite: References) -> Iterator[str]:
+    """What stays of each dose, and what becomes of it."""
+    seeding, rule, immune = config.cells, kind.attachment, config.host.immunity
     if rule is None:
-        return ""
-    if seeding.delivery == "dynamic_seeding":
-        return f"The share {cite(rule.dynamic_share)} of them stays, even over surfaces."
-    return (
-        f"The share {cite(rule.static_share)} times the adhesion of the material stays, at depth d "
-        f"below {seeding.face} with weight exp(−d/{cite(rule.static_depth)})."
-    )
+        return
+    if seeding.msc_fraction < 1:
+        share = float(seeding.msc_fraction)
+        yield f"The share {share:g} of them is stromal; the others do nothing."
+    for dose in seeding.doses:
+        own = dose.number if dose.number is not None else dose.density
+        amount = "as many" if own is None else own if isinstance(own, int) else text(own)
+        route = (dose.delivery or seeding.delivery).replace("_", " ")
+        yield f"At {text(dose.at)} {amount} are given by {route}."
+    routes = dict.fromkeys(dose.delivery for dose in seeding.plan)
+    for route in routes:
+        kept = cite(getattr(rule, SHARES[route]))
+        way = _STAYS[route]
+        if route == "static_seeding":
+            way += (
+                f", at depth d below {seeding.face} with weight exp(−d/{cite(rule.static_depth)})"
+            )
+        yield f"Of {route.replace('_', ' ')} the share {kept} {way}."
+    late, fade = rule.late_loss, rule.late_loss_fade
+    if late is not None and fade is not None and any(route in SUSPENDED for route in routes):
+        yield (
+            f"Of a suspension, cells that can crawl leave at {cite(late)} × "
+            f"exp(−(t − 1 d)/{cite(fade)}) from a day on."
+        )
+    if immune is not None:
+        material = config.scaffold.material
+        foreign = 0.0 if material is None else float(material.immunogenicity)
+        yield (
+            f"From {cite(immune.onset)} after the first dose foreign cells are rejected at "
+            f"{cite(immune.rejection)} × {SOURCE_IMMUNOGENICITY[seeding.source]:g}, the "
+            f"immunogenicity of their source, or {foreign:g}, that of the material, where it is "
+            f"within {cite(immune.reach)} and greater; vessels there go at "
+            f"{cite(immune.regression)} × {foreign:g}."
+        )
 
 
 def _afflictions(

@@ -12,10 +12,12 @@ from scaffoldsim.config import Config, load
 from scaffoldsim.model import indicators
 from scaffoldsim.model.agents import ColumnAgents
 from scaffoldsim.model.cells import Cells
-from scaffoldsim.model.celltypes import CAUSES, HAZARDS, CellType, senescent_of, stages_of
+from scaffoldsim.model.celltypes import CAUSES, HAZARDS, senescent_of, stages_of
 from scaffoldsim.model.circulation import Circulation
-from scaffoldsim.model.delivery import SOURCES, seed_voxels
+from scaffoldsim.model.delivery import SOURCES
+from scaffoldsim.model.doses import Delivery
 from scaffoldsim.model.fields import Fields
+from scaffoldsim.model.immunity import Immunity
 from scaffoldsim.model.lattice import Lattice
 from scaffoldsim.model.ledger import InvariantError, Ledger
 from scaffoldsim.model.rates import Donor, Rates
@@ -71,6 +73,10 @@ class Model(ColumnAgents):
         Scaffold that dissolves, bone that is laid and taken away, and what they are to cells.
     circulation : Circulation or None
         Vessels of the host, if it has some.
+    delivery : Delivery
+        The doses of cells.
+    immunity : Immunity or None
+        Response of the host to what is foreign, if it has one.
     ledger : Ledger
         What became of all cells.
     step_index : int
@@ -137,7 +143,6 @@ class Model(ColumnAgents):
             config.cell_types,
             threads=threads,
         )
-        material = self.scaffold.material
         self.tissue = Tissue(
             config, self.scaffold, self.lattice, self.fields, self.place, threads=threads
         )
@@ -180,7 +185,12 @@ class Model(ColumnAgents):
                 roots=None if self.place.site is None else self.place.roots,
                 living=self.place.living,
             )
-        self._deliver(float(material.adhesion) if material else 1.0)
+        self.immunity: Immunity | None = None
+        if config.host.immunity is not None:
+            self.immunity = Immunity(config, self.tissue)
+        self.delivery = Delivery(config)
+        self.delivery.begin(self)
+        self.lattice.place(self.cells)
         self.datacollector = mesa.DataCollector(model_reporters=_reporters(self.cells.types))
 
     def __repr__(self) -> str:
@@ -194,7 +204,7 @@ class Model(ColumnAgents):
         return self.step_index * self.dt
 
     def step(self) -> None:
-        """Advance by one `dt`: doses, fields, what cells feel, users' rules, what cells do, tissue.
+        """Advance by one `dt`: exposures, fields, what cells feel, users' rules, cells, tissue.
 
         If a field, rates or a rule fail, the state is that of the end of the last step. If
         anything later fails, `intact` is False and the state must not be kept.
@@ -222,9 +232,16 @@ class Model(ColumnAgents):
         events = self.lattice.update(self.cells, self.dt, seed=self.seed, step=self.step_index)
         self.ledger.book(events, self.cells.census(len(SOURCES)))
         if self.circulation is not None:
+            if self.immunity is not None:
+                self.circulation.hazard = self.immunity.hazard_of_vessels(self.seconds)
             self.circulation.advance(self, self.dt)
+        self.delivery.lose(self, self.dt)
+        if self.immunity is not None:
+            self.immunity.advance(self, self.dt)
         self.tissue.advance(self, self.dt)
         self.step_index += 1
+        # at the end of a step, so that one that breaks off half-way has given nothing
+        self.delivery.advance(self)
         if self.step_index % _CHECK_EVERY == 0:
             self.check()
         self.running = self.step_index < self.config.steps
@@ -273,6 +290,9 @@ class Model(ColumnAgents):
         if self.circulation is not None:
             vessels = self.circulation.state() | {"next": np.array(self.next_ordinary_id)}
             state |= {f"vessels/{name}": value for name, value in vessels.items()}
+        state |= {f"delivery/{name}": value for name, value in self.delivery.state().items()}
+        if self.immunity is not None:
+            state |= {f"immunity/{name}": value for name, value in self.immunity.state().items()}
         state["step"] = np.array(self.step_index)
         state |= {f"ledger/{name}": entry for name, entry in self.ledger.state().items()}
         return state
@@ -291,6 +311,9 @@ class Model(ColumnAgents):
             following = int(vessels.pop("next"))
             self.circulation.load(vessels)
             self.next_ordinary_id = following
+        self.delivery.load(part("delivery/"))
+        if self.immunity is not None:
+            self.immunity.load(part("immunity/"))
         self.cells.load(part("cells/"))
         self.lattice.place(self.cells)
         self.fields.load(part("fields/"))
@@ -299,40 +322,6 @@ class Model(ColumnAgents):
         self.ledger.load(part("ledger/"))
         self.ledger.close(self.cells.census(len(SOURCES)))
         self.running = self.step_index < self.config.steps
-
-    def _deliver(self, adhesion: float) -> None:
-        seeding, types = self.config.cells, self.config.cell_types
-        cell_type: CellType = types[seeding.type]
-        try:
-            voxels = seed_voxels(
-                seeding,
-                cell_type,
-                self.grid,
-                self.tissue.vacant(),
-                self.lattice.near_surface,
-                adhesion=adhesion,
-                seed=self.seed,
-            )
-        except ValueError as error:
-            key = "number" if seeding.number is not None else "density"
-            raise self.config.error(("cells", key), str(error)) from error
-        type_, origin = list(types).index(seeding.type), SOURCES.index(seeding.source)
-        if voxels.size:
-            rows = self.cells.append(
-                voxels.size,
-                voxel=voxels,
-                type=type_,
-                origin=origin,
-                genes=seeding.mask,
-                doublings=seeding.doublings(cell_type),
-            )
-            if self.lattice.stages > 1:
-                u = self.cells.uniform("stage", seed=self.seed, step=0)
-                self.cells.stage[rows] = self.lattice.growing_stages(u[rows])
-        self.ledger.deliver(
-            type=type_, origin=origin, given=seeding.given(self.grid), stayed=voxels.size
-        )
-        self.lattice.place(self.cells)
 
 
 def _build_scaffold(config: Config, threads: int | None) -> Scaffold:

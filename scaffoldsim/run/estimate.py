@@ -102,7 +102,7 @@ def estimate(config: Config) -> Estimate:
         raise config.error(("scaffold",), str(error)) from error
     voxels, volume = grid.n_voxels, grid.n_voxels * grid.voxel_volume
     seeding = config.cells
-    given = seeding.number if seeding.number is not None else int(seeding.density * volume)
+    given = sum(dose.stromal(volume) for dose in seeding.plan)
     rule = (
         config.cell_types[seeding.type].proliferation if seeding.type in config.cell_types else None
     )

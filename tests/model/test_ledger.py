@@ -31,7 +31,7 @@ def events(births: list = (), deaths: list = (), fates: list = ()) -> Events:
 def delivered() -> Ledger:
     ledger = Ledger(CAUSES, TYPES, ORIGINS)
     ledger.deliver(type=0, origin=1, given=50, stayed=40)
-    ledger.deliver(type=1, origin=0, given=7, stayed=7)
+    ledger.deliver(type=1, origin=0, given=7, stayed=7, not_stromal=900)
     return ledger
 
 
@@ -52,6 +52,7 @@ def test_everything_is_entered_by_origin() -> None:
             "born": 0,
             "died": {"basal": 0, "lifespan": 1},
             "left": 1,
+            "not_stromal": 900,
             "became": {},
         },
         "allogeneic": {
@@ -59,12 +60,14 @@ def test_everything_is_entered_by_origin() -> None:
             "born": 2,
             "died": {"basal": 1, "lifespan": 0},
             "left": 10,
+            "not_stromal": 0,
             "became": {"bmsc to osteoblast": 1, "bmsc to senescent": 2},
         },
     }
     assert (ledger.living == AFTER).all()
     assert (ledger.delivered, ledger.born, ledger.left) == (57, 2, 11)
     assert ledger.died == {"basal": 1, "lifespan": 1}, "who left is not dead"
+    assert ledger.not_stromal == 900, "counted, and in no other entry"
     assert repr(ledger) == "Ledger(46 living: 57 delivered, 2 born, 2 died, 11 left)"
 
 

@@ -11,7 +11,7 @@ from scaffoldsim.model.methods import paragraphs
 
 #: what bears no rule: ages an organism can have, and what another key switches off
 SILENT = re.compile(
-    r"youngest|oldest|adult|static_|dynamic_share|donor.*raises|doublings_per_passage|stages|plasmid_lifetime"
+    r"youngest|oldest|adult|static_|(dynamic|gel|injected|infused)_share|late_loss|donor.*raises|doublings_per_passage|stages|plasmid_lifetime"
     r"|species\.ageing\.memory|organism\.ageing|organism\.vitality|organism\.decline"
     r"|host\.conditions\.\d+\.condition\.memory|molar_mass"
     r"|published|ph_shift|^scaffold\.material\.carrier"  # carriers: see below
@@ -103,6 +103,40 @@ def test_schedules_donors_and_genes_are_told() -> None:
         "It divides in 8 equal stages",
     ):
         assert words in told, words
+
+
+def test_routes_of_doses_and_rejection_are_told() -> None:
+    told = " ".join(
+        paragraphs(
+            load(
+                "quickstart",
+                set={
+                    "host": "healthy_human",
+                    "cells.delivery": "injection",
+                    "cells.msc_fraction": 0.001,
+                    "cells.doses": [
+                        {"at": "3 d"},
+                        {"at": "7 d", "number": 90, "delivery": "static_seeding"},
+                    ],
+                },
+            )
+        )
+    )
+    for words in (
+        "are given by injection",
+        "The share 0.001 of them is stromal; the others do nothing.",
+        "At 3 d as many are given by injection. At 7 d 90 are given by static seeding.",
+        "Of injection the share 0.15 [",
+        "of a suspension is there after its first day",
+        "cells that can crawl leave at 0.1 /d [",
+        "Of static seeding the share 0.5 [",
+        "below z+ with weight exp(−d/1 mm [",
+        "From 7 d [",
+        "foreign cells are rejected at 0.15 /d [",
+        "× 0.3, the immunogenicity of their source, or 0, that of the material",
+    ):
+        assert words in told, words
+    assert "arterial" not in told
 
 
 def test_scaffold_bone_and_load_are_told() -> None:
