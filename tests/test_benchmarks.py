@@ -1,6 +1,7 @@
 """The benchmarks run, and what they measure against is right."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -134,6 +135,14 @@ def test_benchmark_of_tissue_runs():
             assert f"{part}, {case}, 20³, 2 threads" in printed
         assert f"matrix + degradation, {case}, 20³, 2 threads" in printed
     assert printed.count(" B/voxel, ") == len(cases)
+
+
+def test_benchmark_of_vessels_runs():
+    printed = run("benchmark_vessels.py", "--sizes", "30", "--threads", "2", "--days", "1")
+    for part in ("tips", "paths, blood", "reach of blood", "cells", "vessels, all"):
+        assert re.search(rf"^{part}, 30³, 2 threads +\d", printed, re.MULTILINE), printed
+    began, ended = (int(n) for n in re.search(r"(\d+) to (\d+) mm/mm³", printed).groups())
+    assert 60 <= began <= ended
 
 
 def test_benchmark_of_permedcoe_runs(monkeypatch, capsys):

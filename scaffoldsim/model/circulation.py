@@ -12,11 +12,12 @@ from scaffoldsim.model import counter
 from scaffoldsim.model.degradation import REACH_OF_CELLS
 from scaffoldsim.model.delivery import SOURCES
 from scaffoldsim.model.fields import Supply
-from scaffoldsim.model.ground import SCAFFOLD
+from scaffoldsim.model.ground import PORE, SCAFFOLD
 from scaffoldsim.model.ledger import LEFT
+from scaffoldsim.model.nearness import Nearness
+from scaffoldsim.model.resting import settle
 from scaffoldsim.model.throats import throats
 from scaffoldsim.model.vessels import Vessels
-from scaffoldsim.scaffold.thickness import squared_distance
 
 if TYPE_CHECKING:
     from scaffoldsim.config import Config
@@ -54,27 +55,62 @@ class Circulation:
         Of the model.
     owner
         The model, in which tips are agents.
+    roots : (nx, ny, nz), optional
+        Factor on the density of roots.
+    living : bool (nx, ny, nz), optional
+        Tissue of the host in the box, in which vessels carry blood from the start, at the
+        `VesselTissue.resting_density` times the mean of `roots` in it (`resting.settle`).
 
     Attributes
     ----------
     vessels : Vessels
     blocked : ndarray of bool
         Where no vessel goes: scaffold, bone, throats; looked at once a day.
-    hazard : ndarray of float32, 1/s, or None
-        Of vessels, beyond that of the rules; the owner sets it for each step.
+    hazard : (nx, ny, nz), 1/s, or None
+        At which vessels are lost beyond their own rules; who sets it sets it anew after a restart.
     """
 
-    def __init__(self, config: Config, tissue: Tissue, fields: Fields, *, owner: Any) -> None:
+    def __init__(
+        self,
+        config: Config,
+        tissue: Tissue,
+        fields: Fields,
+        *,
+        owner: Any,
+        roots: NDArray[Any] | None = None,
+        living: NDArray[np.bool_] | None = None,
+    ) -> None:
         self.config, self.tissue, self.fields = config, tissue, fields
         self.rules = config.host.vessels
         self.grid = tissue.scaffold.grid
-        self.hazard: NDArray[np.float32] | None = None
-        self._near_host = (tissue.supplied, tissue.reached)
+        self._hard: NDArray[np.bool_] | None = None
+        self.hazard: NDArray[Any] | None = None
         self.blocked = self._look()
+        density = float(self.rules.root_density)
         self.vessels = Vessels(
-            self.grid, config.faces, self.rules, blocked=self.blocked, seed=config.seed, owner=owner
+            self.grid,
+            config.faces,
+            self.rules,
+            blocked=self.blocked,
+            root_density=density if roots is None else density * np.asarray(roots, np.float64),
+            seed=config.seed,
+            owner=owner,
         )
-        self._perfused = self.vessels.perfused
+        if living is not None and living.any():
+            share = 1.0 if roots is None else float(np.mean(roots[living], dtype=np.float64))
+            wanted = share * float(self.rules.resting_density)
+            settle(self.vessels, living, self.blocked, wanted, seed=config.seed)
+        distances = {"supplied": config.bone.supply_distance, "reached": REACH_OF_CELLS}
+        self._near = {
+            name: Nearness(self.grid, float(distance), getattr(tissue, name))
+            for name, distance in distances.items()
+            if distance is not None
+        }
+        for name, near in self._near.items():
+            setattr(tissue, name, near.mask)
+        self._perfused: NDArray[np.bool_] | None = None
+        self._blood = Supply()
+        self._reach()
         if "oxygen" in fields.species:
             fields.add_supply("oxygen", self._breath)
 
@@ -108,7 +144,7 @@ class Circulation:
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go to a stored state of the same configuration."""
         bits = np.unpackbits(np.asarray(state["blocked"], np.uint8), count=self.grid.n_voxels)
-        self.blocked = bits.astype(bool).reshape(self.grid.shape)
+        self.blocked, self._hard = bits.astype(bool).reshape(self.grid.shape), None
         self.vessels.load({name: value for name, value in state.items() if name != "blocked"})
         self._reach()
 
@@ -116,35 +152,30 @@ class Circulation:
 
     def _breath(self) -> Supply:
         """Oxygen of the host's tissue where blood flows."""
-        if not self.vessels.perfused.any():
-            return Supply()
-        level = float(self.config.fields["oxygen"].host)
-        return Supply.perfused(self.vessels.perfused, level)
+        return self._blood
 
     def _look(self) -> NDArray[np.bool_]:
         """Where no vessel goes now."""
         hard = (self.tissue.ground.kind == SCAFFOLD).reshape(self.grid.shape)
         hard |= self.tissue.matrix.mineral + self.tissue.matrix.host > _HARD
+        if self._hard is not None and np.array_equal(hard, self._hard):
+            return self.blocked
+        self._hard = hard
         narrow = throats(~hard, self.grid.voxel, float(self.rules.narrowest), self.grid.periodic)
         blocked: NDArray[np.bool_] = hard | narrow
         return blocked
 
     def _reach(self) -> None:
-        """Widen what the host reaches by what lies near perfused vessels."""
-        if self.vessels.perfused is self._perfused:
+        """Widen what the host reaches by what is near vessels with blood; say what they hold."""
+        perfused, voxels = self.vessels.perfused, self.vessels.perfused_voxels
+        if perfused is self._perfused:
             return
-        self._perfused = perfused = self.vessels.perfused
-        supplied, reached = self._near_host
-        if perfused.any():
-            squared = squared_distance(~perfused, periodic=self.grid.periodic)
-            for distance, name, base in (
-                (float(self.config.bone.supply_distance), "supplied", supplied),
-                (REACH_OF_CELLS, "reached", reached),
-            ):
-                near = squared <= (distance / self.grid.voxel) ** 2
-                setattr(self.tissue, name, near if base is None else base | near)
-        else:
-            self.tissue.supplied, self.tissue.reached = supplied, reached
+        self._perfused = perfused
+        for near in self._near.values():
+            near.update(voxels)
+        self._blood = Supply()
+        if voxels.size and "oxygen" in self.fields.species:
+            self._blood = Supply.perfused(perfused, float(self.config.fields["oxygen"].host))
 
     def _incorporate(self, model: Model, dt: float) -> None:
         """Let endothelial cells beside a vessel become tips of it; they leave the cells."""
@@ -163,8 +194,7 @@ class Circulation:
 
     def _let_out(self, model: Model, dt: float) -> None:
         """Let stromal cells of the host come out of perfused vessels."""
-        cells, perfused = model.cells, self.vessels.perfused.ravel()
-        places = np.flatnonzero(perfused)
+        cells, places = model.cells, self.vessels.perfused_voxels
         if _STROMAL not in cells.types or not places.size:
             return
         material = self.tissue.scaffold.material
@@ -173,12 +203,15 @@ class Circulation:
         rate *= float(material.osteoconductivity) if material is not None else 1.0
         rate *= model.rates.signals.multiplier("msc_count", "host")
         calm = float(self.rules.recruitment_resting)
+        key = counter.keys(seed=model.seed, step=model.step_index, purpose="vessel stromal cell")
+        draw = counter.uniform(places, key)
+        few = draw < rate * dt  # none comes at a greater rate
+        places, draw = places[few], draw[few]
         called = np.zeros(places.size)
         if _CALL in self.fields.species:
-            level = self.fields.at(places.astype(np.int32), _CALL).astype(np.float64)
+            level = self.fields.at(places, _CALL).astype(np.float64)
             called = level / (level + float(self.rules.recruitment_sdf1))
-        chance = rate * dt * (calm + (1 - calm) * called)
-        key = counter.keys(seed=model.seed, step=model.step_index, purpose="vessel stromal cell")
-        places = places[counter.uniform(places, key) < chance]
-        places = places[self.tissue.vacant().ravel()[places]]
-        self.tissue.welcome(model, _STROMAL, places.astype(np.int32))
+        places = places[draw < rate * dt * (calm + (1 - calm) * called)]
+        open_ = self.tissue.ground.kind[places] == PORE
+        places = places[open_ & (model.lattice.occupant[places] < 0)]
+        self.tissue.welcome(model, _STROMAL, places)

@@ -177,7 +177,14 @@ class Model(ColumnAgents):
         self.tissue.begin(self)
         self.circulation: Circulation | None = None
         if config.host.vessels is not None:
-            self.circulation = Circulation(config, self.tissue, self.fields, owner=self)
+            self.circulation = Circulation(
+                config,
+                self.tissue,
+                self.fields,
+                owner=self,
+                roots=None if self.place.site is None else self.place.roots,
+                living=self.place.living,
+            )
         self.immunity: Immunity | None = None
         if config.host.immunity is not None:
             self.immunity = Immunity(config, self.tissue)

@@ -155,7 +155,7 @@ class Site(Section):
             depth = self.lesion.depth
             if not faces.of_kind("host"):
                 yield ("lesion",), "lies below living tissue, and no face is host; set faces"
-            elif self.rim >= deepest * (1 + 1e-9):
+            elif depth is None and self.rim >= deepest * (1 - 1e-9):
                 yield (
                     ("rim",),
                     f"{self.rim.text} is the whole way to the deepest place, "

@@ -64,6 +64,8 @@ class VesselTissue(Entry):
         Stromal cells of the host that come out of perfused vessels, per length and time.
     recruitment_resting, recruitment_sdf1 : share, kg/m³
         Of that without SDF-1, and its half-maximum.
+    resting_density : 1/m²
+        Length of vessels with blood per volume of living tissue that is in the box at the start.
     crowded : 1/m²
         Length per volume around a place at which nothing sprouts or branches any more; at a length
         ρ the share 1 - ρ/crowded of both is left (`Crowding`).
@@ -102,6 +104,7 @@ class VesselTissue(Entry):
     recruitment: Annotated[Parameter, Unit("1/m/s", ge=0, le=10, show="1/mm/d")]
     recruitment_resting: Annotated[Parameter, Unit("", ge=0, le=1)]
     recruitment_sdf1: _Level
+    resting_density: Annotated[Parameter, Unit("1/m^2", ge=0, le=1e12, show="mm/mm^3")]
     crowded: Annotated[Parameter, Unit("1/m^2", ge=1, le=1e12, show="mm/mm^3")]
     arterial_pressure: _Pressure
     venous_pressure: _Pressure

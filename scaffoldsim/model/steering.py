@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scaffoldsim.model import counter
-from scaffoldsim.model.vessel_graph import crossed
+from scaffoldsim.model import _vessels, counter
+from scaffoldsim.model.vessel_graph import box_of, crossed
 
 if TYPE_CHECKING:
     from scaffoldsim.model.sprouting import VesselTissue
@@ -70,6 +70,9 @@ class Surroundings:
         self.grid = grid
         self.blocked = blocked.reshape(-1)
         self._vegf = None if vegf is None else vegf.reshape(-1)
+        known = np.zeros(0) if self._vegf is None else self._vegf
+        self._known = np.ascontiguousarray(known, np.float32)
+        self.box = box_of(grid)
 
     def vegf(self, voxel: Array) -> Array:
         """Return the concentration in flat voxels, kg/m³, float64."""
@@ -82,29 +85,19 @@ class Surroundings:
 
         Shapes (n, 3), (n, 2, 3) and (n, 3). Nothing diffuses into solid or out of the box.
         """
-        shape = np.array(self.grid.shape)
-        ijk = np.stack(np.unravel_index(voxel, self.grid.shape), axis=1)
-        here = self.vegf(voxel)
-        gradient = np.empty((len(voxel), 3))
-        solid = np.empty((len(voxel), 2, 3), bool)
-        for axis in range(3):
-            difference, parts = np.zeros(len(voxel)), np.zeros(len(voxel))
-            for side, sign in enumerate((-1, 1)):
-                other = ijk.copy()
-                other[:, axis] += sign
-                n = shape[axis]
-                outside = (other[:, axis] < 0) | (other[:, axis] >= n)
-                if self.grid.periodic[axis]:
-                    other[:, axis] %= n
-                    outside[:] = False
-                other[outside] = ijk[outside]
-                flat = (other[:, 0] * shape[1] + other[:, 1]) * shape[2] + other[:, 2]
-                solid[:, side, axis] = self.blocked[flat] & ~outside
-                counts = ~(self.blocked[flat] | outside)
-                difference += np.where(counts, sign * (self.vegf(flat) - here), 0.0)
-                parts += counts
-            gradient[:, axis] = difference / (np.maximum(parts, 1) * self.grid.voxel)
-        normal = unit(solid[:, 0].astype(np.float64) - solid[:, 1])
+        n = len(voxel)
+        gradient, normal = np.empty((n, 3)), np.empty((n, 3))
+        solid = np.empty((n, 2, 3), bool)
+        _vessels.beside(
+            np.ascontiguousarray(voxel, np.int32),
+            self._known,
+            self.blocked.view(np.uint8),
+            self.grid.voxel,
+            *self.box,
+            gradient,
+            solid.view(np.uint8),
+            normal,
+        )
         return gradient, solid, normal
 
     def cue(self, voxel: Array, rules: VesselTissue) -> tuple[Array, Array, Array]:
@@ -172,6 +165,9 @@ def advance(
 ) -> tuple[Array, Array]:
     """Move tips straight on, else along a wall, else elsewhere; none ends or passes in solid.
 
+    Along a wall one component of the direction is left out, the smallest first; then all but one
+    are, the largest of these first.
+
     Parameters
     ----------
     position : (n, 3), m
@@ -190,13 +186,24 @@ def advance(
         In which each went.
     """
     h = around.grid.voxel
-    way, taken = np.zeros_like(position), direction.copy()
-    left = np.arange(len(position))
-    for attempt in range(1 + 6 + _TRIES):
+    direction = np.ascontiguousarray(direction)
+    way, taken, stay = np.zeros_like(position), direction.copy(), np.empty(len(position), bool)
+    _vessels.advance(
+        np.ascontiguousarray(position / h),
+        direction,
+        distance / h,
+        around.blocked.view(np.uint8),
+        *around.box,
+        way,
+        taken,
+        stay.view(np.uint8),
+    )
+    way *= h
+    left = np.flatnonzero(stay)
+    for attempt in range(_TRIES):
         if not left.size:
             break
-        on = attempt <= 6
-        heading = _turned(direction[left], attempt) if on else random(left, attempt - 7)
+        heading = random(left, attempt)
         step = heading * distance[left, None]
         voxels = crossed(position[left] / h, step / h, around.grid)
         barred = (voxels < 0) | (around.blocked[voxels] & (voxels != voxels[:, :1]))
@@ -205,22 +212,3 @@ def advance(
         way[chosen], taken[chosen] = step[free], heading[free]
         left = left[~free]
     return way, taken
-
-
-def _turned(direction: Array, attempt: int) -> Array:
-    """Return directions to try at an attempt, those first that turn least.
-
-    0: straight on; 1 to 3: along a wall, without one component, the smallest first; 4 to 6: along
-    an edge, one component alone, the largest first.
-    """
-    if attempt == 0:
-        return direction
-    order = np.argsort(np.abs(direction), axis=1, kind="stable")
-    slid = direction.copy()
-    if attempt <= 3:
-        np.put_along_axis(slid, order[:, attempt - 1 : attempt], 0.0, 1)
-    else:
-        largest = 6 - attempt
-        others = [i for i in range(3) if i != largest]
-        np.put_along_axis(slid, order[:, others], 0.0, 1)
-    return unit(slid)

@@ -133,7 +133,8 @@ class Growth:
                 table["direction"], voxel, around, rules, noise, dt / turns
             )
             for part in range(turn * parts, (turn + 1) * parts):
-                voxel = self.graph.voxel_of(self.positions())
+                if part > turn * parts:
+                    voxel = self.graph.voxel_of(self.positions())
                 speed = rules.speed(around.vegf(voxel)) * (
                     factor if factor.size == 1 else factor[voxel]
                 )

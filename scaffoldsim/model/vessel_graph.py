@@ -139,6 +139,7 @@ class Graph:
     def __init__(self, grid: Grid) -> None:
         self.grid = grid
         self.size = np.array(grid.size)
+        self._box = box_of(grid)
         self.nodes = Table(
             position=(np.float64, (3,)),
             voxel=(np.int32, ()),
@@ -166,21 +167,17 @@ class Graph:
 
     def inside(self, position: Array) -> Array:
         """Return positions in the box, m: round periodic axes."""
-        wrapped = position - np.floor(position / self.size) * self.size
-        # just below zero may round to the other end itself
-        wrapped = np.where(wrapped >= self.size, 0.0, wrapped)
-        result: Array = np.where(self.grid.periodic, wrapped, position)
-        return result
+        return self._located(position)[0]
 
     def voxel_of(self, position: Array) -> NDArray[np.int32]:
         """Return the flat voxel that holds each position."""
-        shape = np.array(self.grid.shape)
-        ijk = np.minimum(
-            np.floor(self.inside(position) / self.grid.voxel).astype(np.int64), shape - 1
-        )
-        flat = (ijk[:, 0] * shape[1] + ijk[:, 1]) * shape[2] + ijk[:, 2]
-        result: NDArray[np.int32] = flat.astype(np.int32)
-        return result
+        return self._located(position)[1]
+
+    def _located(self, position: Array) -> tuple[Array, NDArray[np.int32]]:
+        position = np.ascontiguousarray(position, np.float64)
+        inside, voxel = np.empty_like(position), np.empty(len(position), np.int32)
+        _vessels.locate(position, self.size, self.grid.voxel, *self._box, inside, voxel)
+        return inside, voxel
 
     def between(self, start: Array, end: Array) -> Array:
         """Return the shortest way from positions to positions, m."""
@@ -202,7 +199,7 @@ class Graph:
         n = len(position)
         number = np.arange(self.next_node, self.next_node + n)
         self.next_node += n
-        position = self.inside(position)
+        position, voxel = self._located(position)
         parent = np.broadcast_to(parent, n)
         tree = np.where(root, number, SEVERAL)
         grown = parent >= 0
@@ -210,7 +207,7 @@ class Graph:
         return self.nodes.append(
             n,
             position=position,
-            voxel=self.voxel_of(position),
+            voxel=voxel,
             parent=parent,
             site=site,
             root=root,

@@ -62,8 +62,10 @@ class Vessels:
     ----------
     graph : Graph
         Nodes and edges.
+    growth : Growth
+        What tips do to it.
     tips : Table
-        See `Growth`.
+        Theirs.
     agents : dict of int to Tip
         By number.
     flag, perfused : ndarray of bool
@@ -113,8 +115,8 @@ class Vessels:
     ) -> None:
         self.grid, self.faces, self.rules, self._owner = grid, faces, rules, owner
         self.graph = Graph(grid)
-        self._growth = Growth(self.graph, rules, self._host_faces())
-        self.tips = self._growth.tips
+        self.growth = Growth(self.graph, rules, self._host_faces())
+        self.tips = self.growth.tips
         self.agents: dict[int, tips.Tip] = {}
         self._looked = self._now = 0.0
         self._dense = False
@@ -157,9 +159,15 @@ class Vessels:
         """Greatest distance from the nearest host face to which blood comes, m."""
         return self._depth(self.carries)
 
+    @property
+    def closed_length(self) -> float:
+        """Length of vessels on a path between two roots, with blood or not yet, m."""
+        edges = self.graph.edges
+        return float(edges["length"][~np.isnan(edges["closed"])].sum())
+
     def tip_positions(self) -> NDArray[np.float64]:
         """Return where the tips are, (n, 3), m."""
-        return self._growth.positions()
+        return self.growth.positions()
 
     # a step -----------------------------------------------------------------------------------
 
@@ -203,12 +211,12 @@ class Vessels:
                 raise ValueError(f"{name} has shape {np.shape(array)}; grid: {self.grid.shape}")
         around, end = Surroundings(self.grid, vegf, blocked), time + dt
         self.graph.changed.clear()
-        self._growth.sprout(dt, time, around, seed, step)
-        self._growth.branch(dt, time, seed, step)
-        self._growth.grow(dt, time, around, growth, seed, step)
+        self.growth.sprout(dt, time, around, seed, step)
+        self.growth.branch(dt, time, seed, step)
+        self.growth.grow(dt, time, around, growth, seed, step)
         if int(end // _LOOK_EVERY) > int(time // _LOOK_EVERY):
             self._regress(end, around, regression, seed, step)
-            if self._growth.joined:
+            if self.growth.joined:
                 self._find_paths(end)
             self._perfuse(end)
         else:
@@ -243,7 +251,7 @@ class Vessels:
             if not near.size:
                 becomes[row] = False
                 continue
-            edges = self._growth.edges_in(near)
+            edges = self.growth.edges_in(near)
             ends = np.unique(self.graph.edges["ends"][edges])
             cell = np.array(np.unravel_index(voxels[row], self.grid.shape)) + 0.5
             way = self.graph.between(self.graph.nodes["position"][ends], cell * self.grid.voxel)
@@ -254,9 +262,24 @@ class Vessels:
             some = unit(np.array(directions))
             side = unit_vectors(ids[becomes], seed=seed, step=step, purpose="vessel side")
             some = np.where((some != 0).any(axis=1)[:, None], some, side)
-            self._growth.start(np.array(nodes), some, 0.0)
+            self.growth.start(np.array(nodes), some, 0.0)
             self._show()
         return becomes
+
+    def open_at_start(self) -> None:
+        """Leave only what is on a path between two roots, and let blood flow there from time 0."""
+        edges = self.graph.edges
+        self.tips.keep(np.zeros(self.tips.n, bool))
+        self._find_paths(0.0)
+        self.graph.remove(np.isnan(edges["closed"]), np.zeros(0, np.int64))
+        self.graph.look_at_trees()
+        edges["closed"][:] = -float(self.rules.opening)
+        edges["born"][:] = edges["lacking"][:] = 0.0
+        self.graph.nodes["ready"][:] = self._looked = 0.0
+        self._perfuse(0.0)
+        self._take_stock()
+        self.changed = np.zeros(0, np.int32)
+        self._show()
 
     # blood ------------------------------------------------------------------------------------
 
@@ -300,8 +323,8 @@ class Vessels:
         state["agents"] = np.array(there, np.int64)
         state["looked"] = np.array(self._looked)
         state["now"] = np.array(self._now)
-        state["joined"] = np.array(self._growth.joined)
-        return state | {"next_tip": np.array(self._growth.following)}
+        state["joined"] = np.array(self.growth.joined)
+        return state | {"next_tip": np.array(self.growth.following)}
 
     def load(self, state: Mapping[str, Array]) -> None:
         """Go to a stored state of the same configuration."""
@@ -310,8 +333,8 @@ class Vessels:
             part.load({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
         closed = self.graph.edges["closed"]
         closed[closed == _OPEN] = np.nan
-        self._looked, self._growth.following = float(state["looked"]), int(state["next_tip"])
-        self._growth.joined = bool(state["joined"])
+        self._looked, self.growth.following = float(state["looked"]), int(state["next_tip"])
+        self.growth.joined = bool(state["joined"])
         self._dense = self._too_dense()
         self._perfuse(float(state["now"]))
         self.flag = (self.graph.count > 0).reshape(self.grid.shape)
@@ -365,7 +388,7 @@ class Vessels:
             due |= counter.uniform(edges["number"], key) < chance
         if not due.any():
             return
-        self._growth.joined |= bool((due & ~np.isnan(edges["closed"])).any())
+        self.growth.joined |= bool((due & ~np.isnan(edges["closed"])).any())
         table = self.tips
         table["node"][:] = graph.remove(due, table["node"])[table["node"]]
         held = graph.rooted()
@@ -381,7 +404,7 @@ class Vessels:
         closed = edges["closed"]
         since = np.where(np.isnan(closed), end, closed)
         closed[:] = np.where(path, since, np.nan)
-        self._growth.joined = False
+        self.growth.joined = False
 
     def _perfuse(self, end: float) -> None:
         """Let blood flow where a path was closed long enough ago."""

@@ -71,7 +71,7 @@ class Box:
         way = graph.between(position[nodes[:-1]], position[nodes[1:]])
         graph.add_edges(nodes[:-1], nodes[1:], way, radius=radius, time=time)
         graph.nodes["parent"][nodes[1:]] = nodes[:-1]
-        self.vessels._growth.joined = True
+        self.vessels.growth.joined = True
         self.vessels._take_stock()
         return nodes
 

@@ -177,7 +177,7 @@ def test_tips_that_meet_join() -> None:
     nodes = box.vessels.graph.nodes
     nodes["root"][[a[0], b[0], c[0]]] = True
     # two that meet head on, and one that meets their vessel later
-    box.vessels._growth.start(np.array([a[1], b[1]]), np.array([[1.0, 0, 0], [-1.0, 0, 0]]), 0.0)
+    box.vessels.growth.start(np.array([a[1], b[1]]), np.array([[1.0, 0, 0], [-1.0, 0, 0]]), 0.0)
     box.run(12)
     v = box.vessels
     assert v.tips.n == 0
@@ -187,7 +187,7 @@ def test_tips_that_meet_join() -> None:
     closed = ~np.isnan(v.graph.edges["closed"])
     assert v.graph.edges["length"][closed].sum() >= (2 * 1.5 + 9 - 1) * 20 * UM
     assert not closed[v.graph.edges["ends"][:, 0] == c[0]].any()
-    v._growth.start(np.array([c[1]]), np.array([[0.0, -1.0, 0]]), 0.0)
+    v.growth.start(np.array([c[1]]), np.array([[0.0, -1.0, 0]]), 0.0)
     box.run(18)
     assert v.tips.n == 0
     closed = ~np.isnan(v.graph.edges["closed"])
@@ -208,7 +208,7 @@ def test_a_tip_goes_past_its_own_tree_unless_blood_comes_from_elsewhere() -> Non
         box.run(6)
         nodes = box.vessels.graph.nodes
         assert (nodes["tree"] == (-1 if second else nodes["number"][trunk[0]])).all()
-        box.vessels._growth.start(np.array([arm[-1]]), np.array([[-1.0, 0, -0.3]]), 0.0)
+        box.vessels.growth.start(np.array([arm[-1]]), np.array([[-1.0, 0, -0.3]]), 0.0)
         box.vessels.tips["laid"][:] = 3
         before = box.vessels.graph.edges.n
         box.run(24)

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scaffoldsim.model.fields import Supply
 from scaffoldsim.model.throats import throats
+from scaffoldsim.solver.diffusion import steady_state
 from tests.model.plexus import HOUR, NG_ML, RULES, UM, Box, rules
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*more than 2 × crowded")
@@ -23,7 +25,7 @@ def free_tips(n: int, vegf: Any, seed: int = 1, shape: Any = (64, 64, 64), **law
               seed=seed)  # fmt: skip
     where = np.random.default_rng(seed).random((n, 3)) * box.vessels.graph.size
     nodes = box.vessels.graph.add_nodes(where, root=True)
-    box.vessels._growth.start(nodes, np.broadcast_to([0.0, 0.0, 1.0], (n, 3)), 0.0)
+    box.vessels.growth.start(nodes, np.broadcast_to([0.0, 0.0, 1.0], (n, 3)), 0.0)
     return box
 
 
@@ -117,9 +119,9 @@ def test_rate_of_sprouting(vegf: float, hill: float, hours: int) -> None:
 def test_rate_of_branching() -> None:
     n, p = 4000, 1 - math.exp(-0.06)
     box = free_tips(n, NG_ML)
-    box.vessels._growth.rules = RULES.model_copy(update={"sprouting": 0.0})
+    box.vessels.growth.rules = RULES.model_copy(update={"sprouting": 0.0})
     box.run(1, dt=6 * HOUR)
-    born = box.vessels._growth.following - n
+    born = box.vessels.growth.following - n
     assert abs(born - n * p) < SIGMA * math.sqrt(n * p * (1 - p))
 
 
@@ -137,12 +139,12 @@ def test_sprouting_and_branching_end_where_vessels_are_crowded(share: float) -> 
     sprouted = np.count_nonzero(graph.nodes["ready"] > 0)
     assert abs(sprouted - n * p) <= SIGMA * math.sqrt(n * p * (1 - p))
     box = free_tips(3000, NG_ML)
-    box.vessels._growth.rules = law.model_copy(update={"sprouting": 0.0})
+    box.vessels.growth.rules = law.model_copy(update={"sprouting": 0.0})
     ids = np.arange(box.grid.n_voxels)
     volume = box.grid.voxel_volume
     box.vessels.graph.crowding.add(ids, np.full(len(ids), share * 80e6 * volume), 1)
-    box.vessels._growth.branch(6 * HOUR, 0.0, 1, 0)
-    born, p = box.vessels._growth.following - 3000, 1 - math.exp(-0.36 * max(0.0, 1 - share))
+    box.vessels.growth.branch(6 * HOUR, 0.0, 1, 0)
+    born, p = box.vessels.growth.following - 3000, 1 - math.exp(-0.36 * max(0.0, 1 - share))
     assert abs(born - 3000 * p) <= SIGMA * math.sqrt(3000 * p * (1 - p))
 
 
@@ -166,8 +168,46 @@ def test_sites_are_one_per_spacing() -> None:
     assert sites == pytest.approx(laid / (60 * UM) - 200 / 2, rel=0.03)
 
 
-def depth(cell: int, radius: float, seed: int) -> float:
-    """How deep vessels come in a week between spheres of pores, in a cubic row, in voxels, m."""
+@pytest.mark.parametrize("radius", [8, 15, 25])
+def test_oxygen_around_one_vessel(radius: int) -> None:
+    """Krogh and Erlang: c0 - M/2D [R² ln(r/r0) - (r² - r0²)/2], r0 = 0.1985 of the voxel.
+
+    A column of voxels that is held is a sink of radius h e^{-gamma}/sqrt(8) to what is around it:
+    the potential of a point of a square lattice is (ln(r/h) + gamma + 3/2 ln 2)/2 pi (Peaceman).
+    """
+    n, h = 2 * radius + 3, 20 * UM
+    x, y = (np.indices((n, n)) - n // 2) * h
+    off = np.sqrt(x**2 + y**2)
+    pore = np.repeat((off <= radius * h)[:, :, None], 4, 2)
+    box = Box(pore.shape, law=rules(sprouting="0 1/h"), faces={"z": "host"}, blocked=~pore,
+              root_density=0.0)  # fmt: skip
+    middle = n // 2 + 0.5
+    nodes = box.chain(*[(middle, middle, z) for z in (0.5, 1.5, 2.5, 3.5)])
+    box.root(nodes[0], nodes[-1])
+    box.run(9, dt=6 * HOUR)
+    assert np.count_nonzero(box.vessels.perfused) == 4
+    level, diffusivity = 0.052, 2e-9
+    # so much uptake that a quarter of the oxygen is left at the edge
+    r0, area = math.exp(-np.euler_gamma) / math.sqrt(8) * h, np.count_nonzero(pore[:, :, 0]) * h * h
+    edge = math.sqrt(area / math.pi)
+
+    def lost(r: Any) -> Any:
+        return (edge**2 * np.log(r / r0) - (r * r - r0 * r0) / 2) / (2 * diffusivity)
+
+    uptake = 0.75 * level / lost(edge)
+    held = Supply.perfused(box.vessels.perfused, level).held
+    found = steady_state(
+        pore, voxel=h, diffusivity=diffusivity, boundary={}, fixed=held, consumption=uptake,
+        half_saturation=1e-6, tolerance=1e-8,
+    ).value[:, :, 2]  # fmt: skip
+    inside = (off > 0) & (off <= radius * h)
+    error = np.abs(found[inside] - (level - uptake * lost(off[inside])))
+    print(f"R = {radius} voxels: {100 * error.max() / level:.2f} % of the blood's oxygen")
+    assert error.max() < 0.02 * level
+
+
+def depth(cell: int, radius: float, seed: int, hours: int = 200) -> float:
+    """How deep vessels come in pores that are spheres on a cubic lattice, in voxels, m."""
     shape = (cell * (30 // cell), cell * (30 // cell), 60)
     # the face to the host cuts spheres in the middle
     x, y, z = np.indices(shape) + 0.5
@@ -176,7 +216,7 @@ def depth(cell: int, radius: float, seed: int) -> float:
     narrow = throats(~solid, 20 * UM, float(RULES.narrowest), (True, True, False))
     box = Box(shape, vegf=5 * NG_ML, blocked=solid | narrow, seed=seed, root_density=1e8)
     assert box.vessels.n_roots > 2
-    assert not (box.run(200).vessels.flag & (solid | narrow)).any()
+    assert not (box.run(hours).vessels.flag & (solid | narrow)).any()
     return box.vessels.depth
 
 
