@@ -355,8 +355,8 @@ class Scaffold:
 
         Examples
         --------
-        >>> whole = Scaffold.design("gyroid_net", porosity=0.7, pore_size=4e-4, size=8e-4,
-        ...                         voxel=4e-5, criteria="report")
+        >>> whole = Scaffold.design("gyroid_net", porosity=0.7, pore_size=4e-4,
+        ...                         size=1.6e-3, voxel=4e-5, criteria="report")
         >>> half = np.arange(whole.grid.shape[0]).reshape(-1, 1, 1) < 10
         >>> part = whole.within(np.broadcast_to(half, whole.grid.shape))
         >>> bool(part.solid[10:].any()), bool(np.array_equal(part.solid[:10], whole.solid[:10]))
