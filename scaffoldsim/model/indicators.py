@@ -113,6 +113,7 @@ COLUMNS: tuple[str, ...] = (
     "roi_bone_fraction",
     "roi_vessel_density_mm_per_mm3",
     "dead_immune",
+    "cells_not_stromal",
 )
 
 #: columns that only rows at the time of a frame have: they take surfaces, distances or labels
@@ -171,9 +172,12 @@ def row(model: "Model", *, structure: bool = False) -> dict[str, Any]:
     values["cells_born"] = ledger.born
     values["cells_delivered"] = ledger.delivered
     values["cells_left"] = ledger.left
+    values["cells_not_stromal"] = ledger.not_stromal
     for cause, count in ledger.died.items():
         if f"dead_{cause}" in values:
             values[f"dead_{cause}"] = count
+    if model.immunity is None:
+        values["dead_immune"] = None
     if "oxygen" in model.fields.species:
         oxygen = model.fields.in_pores("oxygen")
         if oxygen.size:

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from scaffoldsim.config import ConfigError, load
+from scaffoldsim.model import doses
 from scaffoldsim.model.delivery import SOURCES, Given, Seeding
 from scaffoldsim.model.model import Model
+from scaffoldsim.model.seeding import seed_voxels
 from tests.model.body import BODY, HOUR, VESSELS, closes, kept, number
 
 TRACK = {"rim": number("80 um"), "lesion": {}, "track": {"face": "z+", "depth": "0.4 mm"}}
@@ -156,6 +158,57 @@ def test_cells_of_a_suspension_leave_after_the_first_day_and_by_the_law() -> Non
         assert abs(left[day] - whole * expected) < error, day
     assert (cells.type == bone).sum() == 200, "who cannot crawl stays"
     assert (cells.clone >= first + n).sum() == of_gel == 400, "a gel keeps its cells"
+
+
+def test_daughters_of_a_suspension_leave_with_it() -> None:
+    model = built(
+        cells__delivery="gel_seeding",
+        cells__doses=[{"at": "0 h", "delivery": "injection"}],
+        cell_types__bmsc__attachment__late_loss=number("800 /d"),
+        duration="3 d",
+    )
+    (gel, n_gel), (first, n) = model.delivery.founders.tolist()
+    free = np.flatnonzero(model.tissue.vacant())[:90]
+    for clone, voxels in ((first + n - 1, free[:50]), (gel, free[50:])):
+        model.lattice.settle(model.cells, voxels, type=0, origin=0, clone=clone, parent=clone)
+        model.ledger.deliver(type=0, origin=0, given=voxels.size, stayed=voxels.size)
+    model.step_index = 24
+    model.delivery.lose(model, HOUR)
+    assert model.cells.n == n_gel + 40
+    assert (model.cells.clone < first).all()
+    assert closes(model)
+
+
+def test_who_leaves_late_does_so_in_a_step_and_the_same_after_a_restart() -> None:
+    model = built(
+        cells__delivery="injection",
+        cell_types__bmsc__attachment__late_loss=number("2 /d"),
+        duration="3 d",
+    )
+    model.step_index = 24
+    early, left = kept(model), model.ledger.left
+    model.step()
+    assert model.ledger.left > left
+    again = Model(model.config, threads=2)
+    again.load(early)
+    again.step()
+    assert all(np.array_equal(value, kept(again)[name]) for name, value in kept(model).items())
+    unlike = Model(model.config, threads=1)
+    unlike.load(early | {"delivery/founders": np.zeros((1, 2), np.int64)})
+    unlike.step()
+    assert unlike.ledger.left == left
+
+
+def test_doses_of_one_step_draw_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def noted(*args: Any, **more: Any) -> Any:
+        seen.append((more["step"], more["index"]))
+        return seed_voxels(*args, **more)
+
+    monkeypatch.setattr(doses, "seed_voxels", noted)
+    built(cells__doses=[{"at": "0 h"}, {"at": "0.5 h"}])
+    assert seen == [(0, 0), (0, 1), (0, 2)]
 
 
 # infusion -----------------------------------------------------------------------------------------
