@@ -201,10 +201,11 @@ class Delivery:
         return model.grid.voxel_volume * int(np.count_nonzero(target))
 
     def _target(self, dose: Given, place: Place) -> Bools:
-        """Where cells of a dose may come to lie: what was cleared, or the region."""
+        """Where cells of a dose may come to lie: the track, or the region of the site."""
         if dose.delivery == "arterial_infusion":
             return np.broadcast_to(np.bool_(True), place.region.shape)
-        return place.region if place.cleared is None else place.cleared
+        into_track = dose.delivery == "core_decompression" and place.cleared is not None
+        return place.cleared if into_track else place.region  # type: ignore[return-value]
 
     def _flow(self, dose: Given, model: Model) -> NDArray[np.float64] | None:
         """Flow of blood at and beside each voxel, for an infusion, as a share of the greatest.
