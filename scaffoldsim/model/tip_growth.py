@@ -45,6 +45,8 @@ class Growth:
         Whether a tip joined a vessel; set back by who asks.
     following : int
         Number of the next tip.
+    open_to : float or (nx, ny, nz)
+        Share of tips that find a vessel of the host where they come to its faces.
     """
 
     def __init__(self, graph: Graph, rules: VesselTissue, faces: list[str]) -> None:
@@ -60,6 +62,7 @@ class Growth:
         )
         self.following = 0
         self.joined = False
+        self.open_to: float | Array = 0.0
         self._mark = np.zeros(graph.grid.n_voxels, bool)
 
     def positions(self) -> NDArray[np.float64]:
@@ -140,6 +143,7 @@ class Growth:
                 )
                 self._move(speed, dt / (turns * parts), around, time, (seed, step, part))
             self._join(time)
+            self._come_home(time, seed)
 
     def start(self, node: Array, direction: Array, since: Any) -> None:
         """Add tips at nodes, each so far from the last site, m."""
@@ -204,13 +208,7 @@ class Growth:
         pull = float(self.rules.attraction) * around.cue(nodes["voxel"][rows], self.rules)[0]
         pull = pull + float(self.rules.wandering) * noise
         root = nodes["root"][rows]
-        inward = np.zeros((len(rows), 3))
-        where = np.stack(np.unravel_index(nodes["voxel"][rows], self.grid.shape), axis=1)
-        for face in self.faces:
-            axis, low = "xyz".index(face[0]), face[1] == "-"
-            at = where[:, axis] == (0 if low else self.grid.shape[axis] - 1)
-            inward[at, axis] += 1.0 if low else -1.0
-        inward = unit(inward)
+        inward = self._inward(nodes["voxel"][rows])
         off = (pull * inward).sum(axis=1, keepdims=True)
         from_root = unit(inward + pull - np.minimum(off, 0.0) * inward)
         before = nodes["parent"][rows]
@@ -219,6 +217,16 @@ class Growth:
         sideways = unit(pull - (pull * axis_).sum(axis=1, keepdims=True) * axis_)
         chosen = np.where(root[:, None], from_root, sideways)
         return np.where((chosen != 0).any(axis=1)[:, None], chosen, noise)
+
+    def _inward(self, voxel: Array) -> Array:
+        """Return the direction away from the host at its faces, elsewhere nothing."""
+        inward = np.zeros((len(voxel), 3))
+        where = np.stack(np.unravel_index(voxel, self.grid.shape), axis=1)
+        for face in self.faces:
+            axis, low = "xyz".index(face[0]), face[1] == "-"
+            at = where[:, axis] == (0 if low else self.grid.shape[axis] - 1)
+            inward[at, axis] += 1.0 if low else -1.0
+        return unit(inward)
 
     def _move(
         self,
@@ -278,3 +286,23 @@ class Growth:
         done[met] = True
         if done.any():
             table.keep(~done)
+
+    def _come_home(self, time: float, seed: int) -> None:
+        """Let tips that leave through a face of the host join the vessels there."""
+        table, graph = self.tips, self.graph
+        voxel = graph.voxel_of(self.positions())
+        leaves = (self._inward(voxel) * table["direction"]).sum(axis=1) < 0
+        leaves &= table["laid"] >= anastomosis.OWN_NODES
+        if not leaves.any():
+            return
+        # a tip finds one or not, for life
+        draw = counter.uniform(
+            table["number"], counter.keys(seed=seed, step=0, purpose="vessel home")
+        )
+        share = np.asarray(self.open_to, np.float64).reshape(-1)
+        leaves &= draw < (share if share.size == 1 else share[voxel])
+        self.lay(np.flatnonzero(leaves), time)
+        graph.nodes["root"][table["node"][leaves]] = True
+        if leaves.any():
+            self.joined = True
+            table.keep(~leaves)

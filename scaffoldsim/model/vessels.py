@@ -82,7 +82,8 @@ class Vessels:
     -----
     All draws are by the numbers of nodes, edges and tips, so the result does not depend on the
     order of rows, and a restart gives the same bytes. A face of the box that is not periodic turns
-    tips back, also that to the host.
+    tips back; at one to the host they meet the vessels there, by as much as these are open
+    (`root_density` over that of healthy tissue), and their end is a root.
 
     Examples
     --------
@@ -350,6 +351,8 @@ class Vessels:
         chance = np.broadcast_to(np.asarray(density, np.float64), self.grid.shape)
         if not (np.isfinite(chance).all() and (chance >= 0).all()):
             raise ValueError("root_density is negative or not a number somewhere, must be >= 0")
+        healthy = max(float(self.rules.root_density), np.finfo(float).tiny)
+        self.growth.open_to = np.minimum(np.asarray(density, np.float64) / healthy, 1.0)
         numbers = np.arange(self.grid.n_voxels, dtype=np.int64).reshape(self.grid.shape)
         found = []
         for face in self._host_faces():
