@@ -51,7 +51,7 @@ def settle(
     """
     grid = vessels.grid
     wanted = density * np.count_nonzero(living) * grid.voxel_volume
-    if not (wanted > 0 and vessels.n_roots > 1):
+    if not (wanted > 0 and vessels.n_roots):
         return
     rules, growth = vessels.rules, vessels.growth
     crowded = min(float(rules.crowded), _ROOM * density)
