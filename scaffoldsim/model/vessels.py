@@ -425,10 +425,10 @@ class Vessels:
         self._now, self.carries = end, np.zeros(0, bool)
         self._carry_on()
         voxels = self.graph.edges["voxels"][self.carries]
-        found = np.unique(voxels[voxels >= 0])
+        perfused = np.zeros(self.grid.n_voxels, bool)
+        perfused[voxels[voxels >= 0]] = True
+        found = np.flatnonzero(perfused).astype(np.int32)
         if not np.array_equal(found, self.perfused_voxels):
-            perfused = np.zeros(self.grid.n_voxels, bool)
-            perfused[found] = True
             self.perfused, self.perfused_voxels = perfused.reshape(self.grid.shape), found
 
     def _carry_on(self) -> None:

@@ -72,6 +72,9 @@ def test_living_tissue_has_vessels_with_blood_at_the_start() -> None:
     assert v.perfused.any()
     assert not (v.flag & ~living).any()
     assert v.tips.n == 0
+    # each begins and ends at a root that was drawn
+    assert not (v.graph.nodes["root"] & (v.graph.nodes["parent"] >= 0)).any()
+    assert v.growth.home[0].size == 25 * 25
     ragged = living & (np.random.default_rng(1).random(living.shape) > 0.1)
     among = settled(ragged, law=rules(attraction=0)).vessels  # nothing draws them back
     assert among.perfused.any()
