@@ -81,10 +81,12 @@ class Crowding:
     def _window(self, values: Array) -> Array:
         """Return sums over blocks and those that touch them."""
         for axis, wraps in enumerate(self.grid.periodic):
-            n = values.shape[axis]
-            width = [(1, 1) if a == axis else (0, 0) for a in range(3)]
-            padded = np.moveaxis(
-                np.pad(values, width, mode="wrap" if wraps else "constant"), axis, 0
-            )
-            values = np.moveaxis(padded[:n] + padded[1 : n + 1] + padded[2:], 0, axis)
+            along = np.moveaxis(values, axis, 0)
+            total = along.copy()
+            total[1:] += along[:-1]
+            total[:-1] += along[1:]
+            if wraps:
+                total[0] += along[-1]
+                total[-1] += along[0]
+            values = np.moveaxis(total, 0, axis)
         return np.ascontiguousarray(values)

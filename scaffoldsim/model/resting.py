@@ -53,9 +53,10 @@ def settle(
     wanted = density * np.count_nonzero(living) * grid.voxel_volume
     if not (wanted > 0 and vessels.n_roots > 1):
         return
-    rules, growth = vessels.rules, vessels.growth
+    rules, growth, home = vessels.rules, vessels.growth, vessels.growth.home
     crowded = min(float(rules.crowded), _ROOM * density)
     growth.rules = rules.model_copy(update={"crowded": crowded})
+    growth.home = home[0][:0], home[1][:0]  # tips that leave feed a third to a half less tissue
     vegf = np.where(living, _PLENTY * float(rules.sprouting_vegf), 0.0)
     barred = blocked | ~living
     for step in range(_MOST):
@@ -64,5 +65,5 @@ def settle(
         )
         if vessels.closed_length >= wanted:
             break
-    growth.rules = rules
+    growth.rules, growth.home = rules, home
     vessels.open_at_start()

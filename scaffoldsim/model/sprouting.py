@@ -70,7 +70,7 @@ class VesselTissue(Entry):
         Length per volume around a place at which nothing sprouts or branches any more; at a length
         ρ the share 1 - ρ/crowded of both is left (`Crowding`).
     arterial_pressure, venous_pressure : Pa
-        At the roots, in turn.
+        At the roots that are joined to each other, in turn.
     viscosity : Pa s
         Of blood.
 

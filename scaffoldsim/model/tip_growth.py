@@ -45,8 +45,9 @@ class Growth:
         Whether a tip joined a vessel; set back by who asks.
     following : int
         Number of the next tip.
-    open_to : float or (nx, ny, nz)
-        Share of tips that find a vessel of the host where they come to its faces.
+    home : tuple of ndarray
+        Flat voxels at faces of the host, ascending, and the share of tips that find a vessel of the
+        host there. It follows from what the network is made of, so no restart needs it.
     """
 
     def __init__(self, graph: Graph, rules: VesselTissue, faces: list[str]) -> None:
@@ -62,7 +63,7 @@ class Growth:
         )
         self.following = 0
         self.joined = False
-        self.open_to: float | Array = 0.0
+        self.home: tuple[Array, Array] = (np.zeros(0, np.int64), np.zeros(0))
         self._mark = np.zeros(graph.grid.n_voxels, bool)
 
     def positions(self) -> NDArray[np.float64]:
@@ -288,21 +289,25 @@ class Growth:
             table.keep(~done)
 
     def _come_home(self, time: float, seed: int) -> None:
-        """Let tips that leave through a face of the host join the vessels there."""
-        table, graph = self.tips, self.graph
+        """Let tips that leave through a face of the host join the vessels there.
+
+        A tip leaves if it is in the last voxel before the face and goes towards it. Its end is a
+        root from then on, but no site: none sprouts there that was not drawn at the start.
+        """
+        table, graph, (voxels, shares) = self.tips, self.graph, self.home
+        if not (table.n and voxels.size):
+            return
         voxel = graph.voxel_of(self.positions())
         leaves = (self._inward(voxel) * table["direction"]).sum(axis=1) < 0
-        leaves &= table["laid"] >= anastomosis.OWN_NODES
-        if not leaves.any():
-            return
+        rows = np.flatnonzero(leaves & (table["laid"] >= anastomosis.OWN_NODES))
         # a tip finds one or not, for life
-        draw = counter.uniform(
-            table["number"], counter.keys(seed=seed, step=0, purpose="vessel home")
-        )
-        share = np.asarray(self.open_to, np.float64).reshape(-1)
-        leaves &= draw < (share if share.size == 1 else share[voxel])
-        self.lay(np.flatnonzero(leaves), time)
-        graph.nodes["root"][table["node"][leaves]] = True
-        if leaves.any():
-            self.joined = True
-            table.keep(~leaves)
+        key = counter.keys(seed=seed, step=0, purpose="vessel home")
+        share = shares[np.searchsorted(voxels, voxel[rows])]
+        rows = rows[counter.uniform(table["number"][rows], key) < share]
+        if not rows.size:
+            return
+        self.lay(rows, time)
+        ends, gone = table["node"][rows], np.zeros(table.n, bool)
+        graph.nodes["root"][ends], graph.nodes["site"][ends] = True, False
+        gone[rows] = self.joined = True
+        table.keep(~gone)

@@ -303,7 +303,7 @@ class Graph:
         return (low + high) / 2 if low < high else None
 
     def remove(self, edges: NDArray[np.bool_], keep: Array) -> NDArray[np.int64]:
-        """Remove edges, and nodes without any that are not roots nor in `keep`.
+        """Remove edges, and nodes without any that are not in `keep` nor roots that can sprout.
 
         Returns
         -------
@@ -312,7 +312,7 @@ class Graph:
         """
         self._tally(self.edges["voxels"][edges], self.edges["length"][edges], -1)
         self.edges.keep(~edges)
-        stays = self.nodes["root"].copy()
+        stays = self.nodes["root"] & self.nodes["site"]
         stays[keep] = True
         stays[self.edges["ends"].ravel()] = True
         row = np.where(stays, np.cumsum(stays) - 1, NONE)
@@ -324,7 +324,7 @@ class Graph:
 
     def rooted(self) -> NDArray[np.bool_]:
         """Return which nodes are joined to a root."""
-        piece = self._pieces()
+        piece = self.pieces()
         held = np.zeros(len(piece) + 1, bool)
         held[piece[self.nodes["root"]]] = True
         result: NDArray[np.bool_] = held[piece]
@@ -332,7 +332,7 @@ class Graph:
 
     def look_at_trees(self) -> None:
         """Say of every node to which root it is joined, if to one alone."""
-        piece = self._pieces()
+        piece = self.pieces()
         root, number = self.nodes["root"], self.nodes["number"]
         n = len(piece)
         roots = np.bincount(piece[root], minlength=n)
@@ -341,11 +341,12 @@ class Graph:
         only[roots > 1] = SEVERAL
         self.nodes["tree"][:] = only[piece]
 
-    def _pieces(self) -> NDArray[np.int32]:
+    def pieces(self, edges: Any = slice(None)) -> NDArray[np.int32]:
+        """Return of every node which piece of the network it is in, all edges or some taken."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
-        n, ends = self.nodes.n, self.edges["ends"]
+        n, ends = self.nodes.n, self.edges["ends"][edges]
         links = coo_array((np.ones(len(ends), np.int8), (ends[:, 0], ends[:, 1])), shape=(n, n))
         _, piece = connected_components(links, directed=False)
         result: NDArray[np.int32] = piece

@@ -285,12 +285,20 @@ class Vessels:
     # blood ------------------------------------------------------------------------------------
 
     def flow(self) -> Flow:
-        """Return the flow of blood, one per edge, with roots arterial and venous in turn."""
+        """Return the flow of blood, one per edge.
+
+        Roots of each piece that carries blood are arterial and venous in turn, in the order in
+        which they were laid, so that blood flows in every piece.
+        """
         rules, edges = self.rules, self.graph.edges
         roots = np.flatnonzero(self.graph.nodes["root"])
+        piece = self.graph.pieces(self.carries)[roots]
+        order = np.argsort(piece, kind="stable")
+        turn = np.empty(len(roots), np.int64)
+        turn[order] = np.arange(len(roots)) - np.searchsorted(piece[order], piece[order])
         held = np.full(self.graph.nodes.n, np.nan)
-        held[roots[0::2]] = float(rules.arterial_pressure)
-        held[roots[1::2]] = float(rules.venous_pressure)
+        held[roots[turn % 2 == 0]] = float(rules.arterial_pressure)
+        held[roots[turn % 2 == 1]] = float(rules.venous_pressure)
         conductance = poiseuille(
             edges["radius"][self.carries],
             edges["length"][self.carries],
@@ -351,16 +359,19 @@ class Vessels:
         chance = np.broadcast_to(np.asarray(density, np.float64), self.grid.shape)
         if not (np.isfinite(chance).all() and (chance >= 0).all()):
             raise ValueError("root_density is negative or not a number somewhere, must be >= 0")
-        healthy = max(float(self.rules.root_density), np.finfo(float).tiny)
-        self.growth.open_to = np.minimum(np.asarray(density, np.float64) / healthy, 1.0)
         numbers = np.arange(self.grid.n_voxels, dtype=np.int64).reshape(self.grid.shape)
-        found = []
+        found, at, open_to = [], [np.zeros(0, np.int64)], [np.zeros(0)]
+        healthy = float(self.rules.root_density)
         for face in self._host_faces():
             axis, last = "xyz".index(face[0]), -1 if face[1] == "+" else 0
             ids, p, shut = (np.take(a, last, axis).ravel() for a in (numbers, chance, blocked))
+            at.append(ids)
+            open_to.append(np.where(p < healthy, p / max(healthy, 1e-30), p > 0))
             key = counter.keys(seed=seed, step=0, purpose=f"vessel root {face}")
             found.append(ids[(counter.uniform(ids, key) < p * self.grid.voxel**2) & ~shut])
         voxels = np.unique(np.concatenate([np.zeros(0, np.int64), *found]))
+        faces, first = np.unique(np.concatenate(at), return_index=True)
+        self.growth.home = faces, np.concatenate(open_to)[first]
         where = np.stack(np.unravel_index(voxels, self.grid.shape), axis=1)
         self.graph.add_nodes((where + 0.5) * self.grid.voxel, site=True, root=True)
 
@@ -414,10 +425,10 @@ class Vessels:
         self._now, self.carries = end, np.zeros(0, bool)
         self._carry_on()
         voxels = self.graph.edges["voxels"][self.carries]
-        found = np.unique(voxels[voxels >= 0])
+        perfused = np.zeros(self.grid.n_voxels, bool)
+        perfused[voxels[voxels >= 0]] = True
+        found = np.flatnonzero(perfused).astype(np.int32)
         if not np.array_equal(found, self.perfused_voxels):
-            perfused = np.zeros(self.grid.n_voxels, bool)
-            perfused[found] = True
             self.perfused, self.perfused_voxels = perfused.reshape(self.grid.shape), found
 
     def _carry_on(self) -> None:

@@ -72,6 +72,9 @@ def test_living_tissue_has_vessels_with_blood_at_the_start() -> None:
     assert v.perfused.any()
     assert not (v.flag & ~living).any()
     assert v.tips.n == 0
+    # each begins and ends at a root that was drawn
+    assert not (v.graph.nodes["root"] & (v.graph.nodes["parent"] >= 0)).any()
+    assert v.growth.home[0].size == 25 * 25
     ragged = living & (np.random.default_rng(1).random(living.shape) > 0.1)
     among = settled(ragged, law=rules(attraction=0)).vessels  # nothing draws them back
     assert among.perfused.any()
@@ -150,7 +153,8 @@ def test_walls_are_looked_at_anew_after_a_restart(model: Model) -> None:
 
 
 def test_a_hazard_set_from_outside_takes_vessels() -> None:
-    model = Model(body(), threads=1)
+    # rejection sets its own
+    model = Model(body(**{"host.immunity": None}), threads=1)
     assert model.circulation is not None
     for _ in range(18):
         model.step()
