@@ -261,7 +261,7 @@ class Vessels:
             directions.append(way[nearest])
         if nodes:
             some = unit(np.array(directions))
-            side = unit_vectors(ids[becomes], seed=seed, step=step, purpose="vessel side")
+            side = unit_vectors(np.sort(ids[becomes]), seed=seed, step=step, purpose="vessel side")
             some = np.where((some != 0).any(axis=1)[:, None], some, side)
             self.growth.start(np.array(nodes), some, 0.0)
             self._show()
@@ -285,12 +285,14 @@ class Vessels:
     # blood ------------------------------------------------------------------------------------
 
     def flow(self) -> Flow:
-        """Return the flow of blood, one per edge, with roots arterial and venous in turn."""
-        rules, edges = self.rules, self.graph.edges
-        roots = np.flatnonzero(self.graph.nodes["root"])
-        held = np.full(self.graph.nodes.n, np.nan)
-        held[roots[0::2]] = float(rules.arterial_pressure)
-        held[roots[1::2]] = float(rules.venous_pressure)
+        """Return the flow of blood, one per edge, with roots arterial and venous in turn.
+
+        What a root is goes with its number, so that it stays that when a tip makes another one.
+        """
+        rules, edges, nodes = self.rules, self.graph.edges, self.graph.nodes
+        arterial = nodes["number"] % 2 == 0
+        held = np.where(arterial, float(rules.arterial_pressure), float(rules.venous_pressure))
+        held[~nodes["root"]] = np.nan
         conductance = poiseuille(
             edges["radius"][self.carries],
             edges["length"][self.carries],

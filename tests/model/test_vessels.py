@@ -113,6 +113,8 @@ def test_a_path_between_two_roots_carries_blood_after_two_days() -> None:
     voxels, greatest = v.flow_by_voxel()
     assert set(voxels) == set(np.flatnonzero(v.perfused))
     np.testing.assert_allclose(greatest, drop / resistance, rtol=1e-9)
+    v.graph.nodes["root"][nodes[2]] = True  # another one turns no artery into a vein
+    assert np.array_equal(np.sign(v.flow().flow[2:5]), np.sign(flow.flow[2:5]))
 
 
 def test_what_lacks_flow_and_vegf_disappears_in_a_week() -> None:
