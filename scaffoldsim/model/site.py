@@ -288,9 +288,9 @@ class Place:
         factor = np.full(self.grid.shape, np.float32(self.site.residual))
         if self.site.track is not None:
             track = self.site.track
-            # the wall of a track bleeds as far around as the track is wide
-            wide = np.inf if track.diameter is None else track.diameter
-            factor[np.broadcast_to(track.away(self.grid) <= wide, self.grid.shape)] = 1
+            # around a track vessels are opened to twice its width, and no deeper than it goes
+            wide = None if track.diameter is None else 2 * track.diameter
+            factor[track.model_copy(update={"diameter": wide}).where(self.grid)] = 1
         return factor
 
     @cached_property
