@@ -241,6 +241,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a track into nothing": (
         {"host.site.track": {}, "host.site.lesion": None}, "site.track: is drilled into a lesion"
     ),
+    "a lesion without a rim": ({"host.site.rim": None}, "site.rim: is missing"),
+    "marrow in culture": (
+        {"host": {"base": "culture", "marrow": {"stromal": number("200 1/mm^3"),
+                                                "turnover": number("1 1/d")}}}, "no marrow"
+    ),
     "a defect in a lesion": ({"host.site.defect": {}}, "site.defect: is a hole in living bone"),
     "no roots": ({"host.site.residual": number(0)}, "site.residual: 0 leaves no vessel"),
     "dead twice": ({"host.bone.dead": True}, "bone.dead: the lesion of the site says"),
