@@ -109,8 +109,8 @@ def _routes(config: Config) -> Iterator[Problem]:
     """A route needs a body that it leads through, and a cell type that says what stays."""
     host, seeding = config.host, config.cells
     rule = config.cell_types[seeding.type].attachment
-    for dose in seeding.plan:
-        if dose.place == () and dose.at > 0:
+    for index, dose in enumerate(seeding.plan):
+        if index and dose.place == ():
             continue  # as the first
         route, key = dose.delivery, SHARES[dose.delivery]
         path: Path_ = ("cells", *dose.place, "delivery")

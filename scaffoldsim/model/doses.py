@@ -91,6 +91,14 @@ class Delivery:
                 f"{n} cells would stay ({share:.2g} of {of}), but the pores hold {room} voxels of "
                 f"one cell each; give at most {int(room / share / first.msc_fraction)} cells",
             )
+        for dose in self.plan[1:]:
+            if int(dose.at // model.dt) >= self.config.steps:
+                warnings.warn(
+                    f"the dose at {dose.at / 86400:.3g} d would come at or after the end of the "
+                    f"run, {self.config.steps * model.dt / 86400:.3g} d, and is not given",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
         self._give(0, model)
         self.advance(model)
 

@@ -18,6 +18,18 @@ from scaffoldsim.model.sprouting import VesselTissue
 from scaffoldsim.model.wound import Wound
 from scaffoldsim.tree import Path_
 
+#: what a culture has not
+_OF_A_BODY = (
+    "organism",
+    "age",
+    "conditions",
+    "wound",
+    "vessels",
+    "immunity",
+    "marrow",
+    "site",
+)
+
 Multiplier = Annotated[Parameter, Unit("", ge=0, le=100)]
 
 
@@ -74,7 +86,7 @@ class Host(Entry):
                 if getattr(self, key) is None:
                     yield (key,), f"{key} is missing; a host with setting in_vivo needs one"
         else:
-            for key in ("organism", "age", "conditions", "wound", "vessels", "immunity", "site"):
+            for key in _OF_A_BODY:
                 if getattr(self, key):
                     yield (
                         (key,),

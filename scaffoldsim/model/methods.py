@@ -173,9 +173,9 @@ def _attachment(config: Config, kind: CellType, cite: References) -> Iterator[st
         yield (
             f"From {cite(immune.onset)} after the first dose foreign cells are rejected at "
             f"{cite(immune.rejection)} × {SOURCE_IMMUNOGENICITY[seeding.source]:g}, the "
-            f"immunogenicity of their source, or {foreign:g}, that of the material, where it is "
-            f"within {cite(immune.reach)} and greater; vessels there go at "
-            f"{cite(immune.regression)} × {foreign:g}."
+            f"immunogenicity of their source; from as long after the start on all cells within "
+            f"{cite(immune.reach)} of the material at that rate × its own, {foreign:g}, where that "
+            f"is greater; vessels there go at {cite(immune.regression)} × {foreign:g}."
         )
 
 

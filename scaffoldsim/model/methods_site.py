@@ -42,21 +42,19 @@ def site_of(config: Config, cite: References) -> str:
 
 def _parts(site: Site, cite: References) -> list[str]:
     words = []
-    rim = f"{cite(site.rim)} below the faces of the host"
     if site.lesion is not None:
-        deep = site.lesion.depth
+        assert site.rim is not None
+        deep, rim = site.lesion.depth, f"{cite(site.rim)} below the faces of the host"
         told = "All beyond" if deep is None else f"The {text(deep)} farthest from the host, beyond"
         words.append(
             f"{told} a rim of at least {rim}, is dead: it holds no cells, and nobody answers its "
             "resorption but where blood comes."
         )
-    else:
-        words.append(f"Tissue lives {rim} at least.")
     for name, hole in (("Core decompression", site.track), ("A hole", site.defect)):
         if hole is not None:
             words.append(f"{name} took bone of the host out {_hole(hole)}.")
     if site.residual is not None:
-        opened = ", and as often as that around the track." if site.track else "."
+        opened = ", all of them around the track." if site.track else "."
         words.append(
             f"{cite(site.residual)} of the vessels of health cross the faces of the host{opened}"
         )

@@ -108,10 +108,10 @@ class Site(Section):
 
     Attributes
     ----------
-    rim : m
-        Living tissue of the host at least as deep below its faces stays alive in the box.
+    rim : m, optional
+        Of a lesion: tissue of the host at least as deep below its faces stays alive in the box.
     lesion
-        Dead bone beyond the rim; none if not given.
+        Dead bone beyond the rim; none if not given. All that lies in no lesion and no hole lives.
     residual
         Share of the vessels of healthy tissue that cross the faces of the host: of the rim of a
         lesion.
@@ -124,7 +124,7 @@ class Site(Section):
         At the faces of the host, if it is not that of healthy tissue.
     """
 
-    rim: Annotated[Parameter, Unit("m", ge=0, le=0.01, show="um")]
+    rim: Annotated[Parameter, Unit("m", ge=0, le=0.01, show="um")] | None = None
     lesion: Lesion | None = None
     residual: Annotated[Parameter, Unit("", ge=0, le=1)] | None = None
     track: Hole | None = None
@@ -132,7 +132,9 @@ class Site(Section):
     oxygen: Annotated[Parameter, Unit("mol/m^3", ge=0, le=1, show="mM")] | None = None
 
     def problems(self) -> Iterator[tuple[Path_, str]]:
-        """Yield what cannot be together."""
+        """Yield what cannot be together, and what is missing."""
+        if self.lesion is not None and self.rim is None:
+            yield ("rim",), "is missing; a lesion lies below a rim that lives"
         if self.track is not None and self.lesion is None:
             yield ("track",), "is drilled into a lesion; add lesion: {}, or call it a defect"
         if self.defect is not None and self.lesion is not None:
@@ -153,6 +155,7 @@ class Site(Section):
         """Yield what of it does not fit a box of that size, whose deepest place is so deep, m."""
         if self.lesion is not None:
             depth = self.lesion.depth
+            assert self.rim is not None
             if not faces.of_kind("host"):
                 yield ("lesion",), "lies below living tissue, and no face is host; set faces"
             elif depth is None and self.rim >= deepest * (1 - 1e-9):
@@ -288,9 +291,9 @@ class Place:
         factor = np.full(self.grid.shape, np.float32(self.site.residual))
         if self.site.track is not None:
             track = self.site.track
-            # the wall of a track bleeds as far around as the track is wide
-            wide = np.inf if track.diameter is None else track.diameter
-            factor[np.broadcast_to(track.away(self.grid) <= wide, self.grid.shape)] = 1
+            # around a track vessels are opened to twice its width, and no deeper than it goes
+            wide = None if track.diameter is None else 2 * track.diameter
+            factor[track.model_copy(update={"diameter": wide}).where(self.grid)] = 1
         return factor
 
     @cached_property
@@ -336,6 +339,7 @@ class Place:
         if self.site is None or self.site.lesion is None:
             return None
         depth, most = self.site.lesion.depth, deepest(self.faces, self.grid.size)
+        assert self.site.rim is not None
         rim = float(self.site.rim) if depth is None else most - depth
         return ~near_host(self.grid, self.faces, rim)
 

@@ -253,16 +253,13 @@ class Tissue:
 
     def _settle_bone(self, model: Model) -> None:
         """Put osteoblasts and osteoid on the bone of the host that lives."""
-        bone, rule, living = self.hostbone.start, self.remodelling, self.place.living
+        bone, rule = self.hostbone.start, self.remodelling
         if rule is None or rule.dead or bone is None or not bone.any():
             return
-        config, grid = self.config, self.scaffold.grid
+        config, grid, alive = self.config, self.scaffold.grid, ~self.place.lost
         resting = Signals(config.host, config.cells.donor, [], [])
-        resorbed = self._resorbed(resting.multiplier("resorption", "host"))
-        free = self._vacant().reshape(grid.shape)
-        if self.place.site is not None:
-            resorbed *= False if living is None else living
-            free &= ~self.place.lost
+        resorbed = self._resorbed(resting.multiplier("resorption", "host")) * alive
+        free = self._vacant().reshape(grid.shape) & alive
         start = rule.start(
             resting,
             resorbed,

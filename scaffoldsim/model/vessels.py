@@ -261,7 +261,7 @@ class Vessels:
             directions.append(way[nearest])
         if nodes:
             some = unit(np.array(directions))
-            side = unit_vectors(ids[becomes], seed=seed, step=step, purpose="vessel side")
+            side = unit_vectors(np.sort(ids[becomes]), seed=seed, step=step, purpose="vessel side")
             some = np.where((some != 0).any(axis=1)[:, None], some, side)
             self.growth.start(np.array(nodes), some, 0.0)
             self._show()

@@ -31,14 +31,15 @@ def settled(model: Model) -> Any:
 @pytest.fixture(scope="module")
 def repeated() -> tuple[Model, list[int], dict[str, Any]]:
     """Three doses and one that comes too late; how many were delivered, and the state at 3 h."""
-    model = built(
-        cells__delivery="injection",
-        cells__doses=[
-            {"at": "0.5 h", "number": 40},
-            {"at": "6.5 h", "delivery": "gel_seeding", "number": 100},
-            {"at": "12 h"},
-        ],
-    )
+    with pytest.warns(RuntimeWarning, match=r"dose at 0\.5 d would come at or after the end"):
+        model = built(
+            cells__delivery="injection",
+            cells__doses=[
+                {"at": "0.5 h", "number": 40},
+                {"at": "6.5 h", "delivery": "gel_seeding", "number": 100},
+                {"at": "12 h"},
+            ],
+        )
     given, early = [model.ledger.delivered], {}
     while model.running:
         model.step()
@@ -69,7 +70,8 @@ def test_a_dose_is_one_clone_after_the_other(repeated: Any) -> None:
 
 def test_a_dose_that_is_to_come_comes_after_a_restart_too(repeated: Any) -> None:
     model, _, early = repeated
-    again = Model(model.config, threads=2)
+    with pytest.warns(RuntimeWarning, match="is not given"):
+        again = Model(model.config, threads=2)
     again.load(early)
     while again.running:
         again.step()

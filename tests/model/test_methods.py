@@ -133,7 +133,8 @@ def test_routes_of_doses_and_rejection_are_told() -> None:
         "below z+ with weight exp(−d/1 mm [",
         "From 7 d [",
         "foreign cells are rejected at 0.15 /d [",
-        "× 0.3, the immunogenicity of their source, or 0, that of the material",
+        "× 0.3, the immunogenicity of their source",
+        "of the material at that rate × its own, 0, where that is greater",
     ):
         assert words in told, words
     assert "arterial" not in told

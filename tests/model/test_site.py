@@ -88,6 +88,7 @@ def test_a_track_takes_bone_out_and_opens_vessels_and_tissue(drilled: Model) -> 
     part = place(head(**{"host.site.track": {"diameter": "0.4 mm", "depth": "0.5 mm"}}))
     assert part.cleared is not None
     assert np.array_equal(part.cleared, found.cleared & (np.arange(24) < 10))
+    assert np.array_equal(part.roots == 1, (away <= 400 * UM) & (np.arange(24) < 10))
 
 
 def test_without_a_site_the_box_is_the_wound_and_the_region() -> None:
@@ -124,6 +125,14 @@ def test_bone_and_its_cells_stand_where_they_live(core: Model, drilled: Model) -
     share = core.metrics()["empty_lacunae_fraction"]
     host = core.tissue.matrix.host
     assert share == pytest.approx(host[core.place.dead].sum() / host.sum(), rel=1e-4)
+
+
+def test_a_site_without_lesion_or_hole_lives_as_bone_without_a_site() -> None:
+    head_ = {"base": "onfh_medium", "site": {"lesion": None, "residual": None, "oxygen": None}}
+    site, none = (Model(head(host=host), threads=1) for host in (head_, head_ | {"site": None}))
+    assert (site.cells.type == site.cells.types.index("osteoblast")).sum() > 30
+    assert np.array_equal(site.cells.voxel, none.cells.voxel)
+    assert np.array_equal(site.tissue.matrix.osteoid, none.tissue.matrix.osteoid)
 
 
 def test_nobody_answers_in_the_core_until_blood_comes() -> None:
@@ -231,6 +240,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "hole through a wall": ({"host.site.track": {"face": "z+"}}, "track.face: z+ is closed"),
     "a track into nothing": (
         {"host.site.track": {}, "host.site.lesion": None}, "site.track: is drilled into a lesion"
+    ),
+    "a lesion without a rim": ({"host.site.rim": None}, "site.rim: is missing"),
+    "marrow in culture": (
+        {"host": {"base": "culture", "marrow": {"stromal": number("200 1/mm^3"),
+                                                "turnover": number("1 1/d")}}}, "no marrow"
     ),
     "a defect in a lesion": ({"host.site.defect": {}}, "site.defect: is a hole in living bone"),
     "no roots": ({"host.site.residual": number(0)}, "site.residual: 0 leaves no vessel"),
