@@ -298,12 +298,14 @@ class Growth:
         if not (table.n and voxels.size):
             return
         voxel = graph.voxel_of(self.positions())
-        leaves = (self._inward(voxel) * table["direction"]).sum(axis=1) < 0
-        rows = np.flatnonzero(leaves & (table["laid"] >= anastomosis.OWN_NODES))
+        place = np.minimum(np.searchsorted(voxels, voxel), voxels.size - 1)
+        there = voxels[place] == voxel
+        rows = np.flatnonzero(there & (table["laid"] >= anastomosis.OWN_NODES))
+        leaves = (self._inward(voxel[rows]) * table["direction"][rows]).sum(axis=1) < 0
+        rows = rows[leaves]
         # a tip finds one or not, for life
         key = counter.keys(seed=seed, step=0, purpose="vessel home")
-        share = shares[np.searchsorted(voxels, voxel[rows])]
-        rows = rows[counter.uniform(table["number"][rows], key) < share]
+        rows = rows[counter.uniform(table["number"][rows], key) < shares[place[rows]]]
         if not rows.size:
             return
         self.lay(rows, time)
