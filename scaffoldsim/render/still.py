@@ -397,16 +397,17 @@ def cell_legend(
     if crowd < 1:  # shares beside the names
         rows = len(frame.counts()) + 1.6 * len(vessels) + len(solids)
         crowd, between = min(_NARROW, roomy * _LINES / rows), "  "
+    small = scale * min(1.0, 1.1 * crowd)  # markers as small as their rows: else they overlap
     for name, count in frame.counts():
         paint = scene.paint(name)
         label = f"{paint.label or name}{between}{_percent(count / len(frame.types))}"
         handles.append(
-            Line2D([], [], marker="o", ls="", ms=9 * scale, mfc=paint.color, mec="#00000044",
+            Line2D([], [], marker="o", ls="", ms=9 * small, mfc=paint.color, mec="#00000044",
                    mew=0.6 * scale, label=label)
         )  # fmt: skip
     for kind, amount in vessels.items():
         paint = getattr(scene.vessels, kind)
-        line = {"marker": ">", "ms": 8 * scale, "ls": ""} if kind == "tip" else {"lw": 3.5 * scale}
+        line = {"marker": ">", "ms": 8 * small, "ls": ""} if kind == "tip" else {"lw": 3.5 * small}
         label = f"{paint.label}\n{amount}"
         handles.append(Line2D([], [], color=paint.color, mec="#00000044", label=label, **line))
     for name in solids:

@@ -165,7 +165,7 @@ def smooth(points: Array, between: int) -> Array:
 
 
 def lines(points: list[Array], radius: list[float], hidden: Any) -> Any | None:
-    """Tubes' axes as one mesh with a radius a point; what is `hidden` is left out."""
+    """Tubes' axes as one mesh, radius and number of path a point; what is `hidden` is left out."""
     import pyvista as pv
 
     pieces: list[tuple[Array, float]] = []
@@ -184,6 +184,7 @@ def lines(points: list[Array], radius: list[float], hidden: Any) -> Any | None:
     )
     mesh = pv.PolyData(np.concatenate([path for path, _ in pieces]).astype(np.float32), lines=cells)
     mesh["radius"] = np.repeat([wide for _, wide in pieces], count).astype(np.float32)
+    mesh["path"] = np.repeat(np.arange(len(count)), count)
     return mesh
 
 
@@ -234,6 +235,8 @@ def add_vessels(
             scalars="radius", absolute=True, n_sides=_SIDES_FINE if fine else _SIDES, capping=True
         )
         _add(plotter, tubes, paints[kind]["color"])
+        if fine:
+            _add(plotter, rounded(axes), paints[kind]["color"])
     last = ends[np.isin(joined[:, 1], _tip_nodes(network)[:, 1])]
     last = last[~hidden(last[:, 1])] if len(last) else last
     if len(last):
@@ -246,6 +249,18 @@ def add_vessels(
             radius=_CONE_WIDTH * wide, resolution=20,
         )  # fmt: skip
         _add(plotter, heads.glyph(orient="way", scale=False, geom=cone), paints["tip"]["color"])
+
+
+def rounded(axes: Any) -> Any:
+    """Balls at both ends of each tube: none ends in a disc, none that meet leave a gap."""
+    import pyvista as pv
+
+    many = np.flatnonzero(np.diff(np.asarray(axes["path"]))) + 1
+    at = np.concatenate([[0], many, many - 1, [axes.n_points - 1]])
+    ends = pv.PolyData(np.asarray(axes.points)[at])
+    ends["radius"] = np.asarray(axes["radius"])[at]
+    ball = pv.Sphere(radius=1.0, theta_resolution=_SIDES_FINE, phi_resolution=_SIDES_FINE)
+    return ends.glyph(orient=False, scale="radius", factor=1.0, geom=ball)
 
 
 def tip_edges(network: Mapping[str, Array]) -> tuple[Array, Array, Array]:

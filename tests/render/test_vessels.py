@@ -80,6 +80,10 @@ def test_what_is_hidden_is_left_out_of_the_tubes() -> None:
     assert mesh.n_cells == 2
     assert np.asarray(mesh.points)[:, 0].tolist() == [0, 1, 2, 7, 8, 9]
     assert set(np.asarray(mesh["radius"])) == {2.0}
+    # Both pieces end round, as wide as they are.
+    balls = vessels.rounded(mesh).split_bodies()
+    found = sorted((*(round(float(v), 1) for v in ball.bounds[:2]),) for ball in balls)
+    assert found == [(-2, 2), (0, 4), (5, 9), (7, 11)]
     assert vessels.lines([path], [2.0], lambda at: np.ones(len(at), bool)) is None
 
 
