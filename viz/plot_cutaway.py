@@ -10,5 +10,5 @@ if len(sys.argv) < 2:
 run = Run(sys.argv[1])
 at = sys.argv[2] if len(sys.argv) > 2 else None
 out = sys.argv[3] if len(sys.argv) > 3 else "cutaway.png"
-result = render_still(run, out, at=at)
+result = render_still(run, out, at=at, size=(1000, 750))
 print(result.path, result.note)

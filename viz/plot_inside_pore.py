@@ -10,5 +10,5 @@ if len(sys.argv) < 2:
 run = Run(sys.argv[1])
 at = sys.argv[2] if len(sys.argv) > 2 else None
 out = sys.argv[3] if len(sys.argv) > 3 else "inside_pore.png"
-result = render_still(run, out, scene="inside_pore", at=at, size=(1200, 900))
+result = render_still(run, out, scene="inside_pore", at=at, size=(1000, 750))
 print(result.path, result.note)
