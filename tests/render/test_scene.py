@@ -49,7 +49,7 @@ def test_bad_scene_is_named(tmp_path: Path, old: str, new: str, message: str) ->
         ("  tip: {", "  top: {", "vessels: unknown key 'top'"),
         ('  growing: {color: "#F29AA3", label: "Vessel, not yet"}', "", "'growing' is missing"),
         ("reach: 700 um", "reach: 700 s", "lamp.reach"),
-        ("intensity: 0.7, color", "intensity: -1, color", "lamp.intensity"),
+        ("lamp: {intensity: 0.45", "lamp: {intensity: -1", "lamp.intensity"),
     ],
 )
 def test_what_is_wrong_with_vessels_and_eye_is_named(

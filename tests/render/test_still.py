@@ -204,6 +204,11 @@ def test_the_legend_ends_above_the_colour_bar(kinds, parts, vessels):
         panel = figure.add_axes((0.785, 0.40, 0.215, 0.46))
         still.cell_legend(panel, frame, Scene.load("cutaway"), 1.0)
         figure.canvas.draw()
-        box = panel.get_legend().get_window_extent()
+        legend = panel.get_legend()
+        box = legend.get_window_extent()
+        rows = [text.get_window_extent().y1 for text in legend.get_texts()[:kinds]]
+    # Markers of cells do not touch each other.
+    wide = legend.legend_handles[0].get_markersize() * figure.dpi / 72
+    assert wide < -np.diff(rows).max()
     assert box.y0 >= 0.37 * 1200  # the bar ends at 0.36
     assert box.x1 <= 1600
