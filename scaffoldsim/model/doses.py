@@ -14,7 +14,6 @@ from scaffoldsim.model import counter
 from scaffoldsim.model.delivery import SOURCES, SUSPENDED, Given
 from scaffoldsim.model.ledger import LEFT
 from scaffoldsim.model.seeding import beside, seed_voxels
-from scaffoldsim.solver.network import poiseuille
 
 if TYPE_CHECKING:
     from scaffoldsim.config import Config
@@ -26,8 +25,6 @@ Bools = NDArray[np.bool_]
 
 #: after which `Attachment.injected_share` is there, s: what leaves before is never put down
 _FIRST_DAY = 86400.0
-#: flow that is rounding, a share of that through a vessel as long as this, m
-_NO_FLOW, _TUBE = 1e-6, 1e-2
 #: chance of leaving in a step below which nobody is asked
 _NONE = 1e-9
 
@@ -216,24 +213,14 @@ class Delivery:
         return place.cleared if into_track else place.region  # type: ignore[return-value]
 
     def _flow(self, dose: Given, model: Model) -> NDArray[np.float64] | None:
-        """Flow of blood at and beside each voxel, for an infusion, as a share of the greatest.
-
-        Where the roots that are joined are all arteries, or all veins, what drives blood is not in
-        the box: then all vessels that carry it count alike.
-        """
+        """Flow of blood at and beside each voxel, for an infusion, as a share of the greatest."""
         if dose.delivery != "arterial_infusion" or model.circulation is None:
             return None
         vessels = model.circulation.vessels
         if not vessels.carries.any():
             return None
         voxels, flow = vessels.flow_by_voxel()
-        rules = vessels.rules
-        driven = float(rules.arterial_pressure) - float(rules.venous_pressure)
-        tube = poiseuille(float(rules.radius), _TUBE, viscosity=float(rules.viscosity))
-        most = float(flow.max(initial=0.0))
-        if most <= _NO_FLOW * float(tube) * driven:
-            return beside(voxels, np.ones(voxels.size), model.grid)
-        return beside(voxels, flow / most, model.grid)
+        return beside(voxels, flow / float(flow.max()), model.grid)
 
     def _chance(self, dose: Given, model: Model, dt: float) -> float:
         """Chance of a cell of the dose to leave in the step."""

@@ -248,21 +248,3 @@ def test_an_infusion_places_cells_beside_vessels_that_carry_blood() -> None:
     assert found.size == 12
     assert near.ravel()[found].all()
     assert closes(model)
-
-
-def test_an_infusion_is_even_where_nothing_in_the_box_drives_blood() -> None:
-    """The roots that are joined may all be arteries; then rounding is no flow."""
-    model = built(**{**VESSELS, "cells.delivery": "gel_seeding"})
-    assert model.circulation is not None
-    vessels, dose = model.circulation.vessels, first_infusion()
-    assert model.delivery._flow(dose, model) is None
-    vessels.carries = np.ones(3, bool)
-    at, rounding = np.array([900, 2000], np.int32), np.array([1e-30, 3e-29])
-    vessels.flow_by_voxel = lambda: (at, rounding)  # type: ignore[method-assign]
-    found = model.delivery._flow(dose, model)
-    assert found is not None
-    assert set(found.ravel()[at].tolist()) == {1.0}
-    vessels.flow_by_voxel = lambda: (at, rounding * 1e14)  # type: ignore[method-assign]
-    found = model.delivery._flow(dose, model)
-    assert found is not None
-    assert found.ravel()[at] == pytest.approx([1 / 30, 1])
