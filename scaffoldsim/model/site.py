@@ -344,7 +344,7 @@ class Place:
         return ~near_host(self.grid, self.faces, rim)
 
     def _require_voxels(self) -> None:
-        """Refuse what is too small for the voxels."""
+        """Refuse what is too small for the voxels, and a track that ends before the lesion."""
         for path, mask in (
             (("lesion",), self._core),
             ((self.site.hole[0] if self.site and self.site.hole else "",), self.cleared),
@@ -353,6 +353,9 @@ class Place:
                 raise SiteError(
                     path, f"holds no voxel of {format_si(self.grid.voxel, 'm')}; make it larger"
                 )
+        core, cleared = self._core, self.cleared
+        if core is not None and cleared is not None and not (core & cleared).any():
+            raise SiteError(("track",), "does not reach the lesion; make it deeper")
 
     def _all(self, value: bool) -> Bools:
         """An array that takes no memory."""

@@ -277,3 +277,6 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 def test_a_hole_finer_than_the_voxels_is_refused_when_it_is_built() -> None:
     with pytest.raises(ConfigError, match=r"site\.track: holds no voxel of 50 um"):
         place(head(**{"host.site.track": {"diameter": "30 um"}}))
+    place(head(**{"host.site.track": {"depth": "0.25 mm"}}))
+    with pytest.raises(ConfigError, match=r"site\.track: does not reach the lesion"):
+        place(head(**{"host.site.track": {"depth": "0.2 mm"}}))
