@@ -250,8 +250,10 @@ class _Sample:
             return math.nan
         if not self.ordered:
             return float(self.logs.mean())
-        inner = np.sort(self.logs)[[(self.n - 1) // 2, self.n // 2]]
-        return float(inner[0]) if inner[0] == inner[1] else float(inner.sum()) / 2
+        low, high = np.sort(self.logs)[[(self.n - 1) // 2, self.n // 2]].tolist()
+        if low == high or low == -high:  # also of nothing and infinite
+            return low if low == high else 0.0
+        return float(low + high) / 2
 
     def bounds(self, level: float) -> tuple[float, float]:
         """Return the interval of that; NaN where there is none."""

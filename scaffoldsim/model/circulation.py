@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaffoldsim.model import counter
+from scaffoldsim.model.blood import oxygen_in_blood
 from scaffoldsim.model.degradation import REACH_OF_CELLS
 from scaffoldsim.model.delivery import SOURCES
 from scaffoldsim.model.fields import Supply
@@ -33,6 +34,8 @@ _STROMAL, _ENDOTHELIAL = "bmsc", "endothelial"
 _HARD = 0.3
 #: time between two looks at where pores are too narrow, s: walls change over days
 _LOOK_EVERY = 24 * 3600.0
+#: time between two looks at what blood loses, s: vessels with blood change as seldom
+_BREATHES_EVERY = 6 * 3600.0
 
 
 class Circulation:
@@ -110,6 +113,7 @@ class Circulation:
             setattr(tissue, name, near.mask)
         self._perfused: NDArray[np.bool_] | None = None
         self._blood = Supply()
+        self._carried: NDArray[np.float32] | None = None
         self._reach()
         if "oxygen" in fields.species:
             fields.add_supply("oxygen", self._breath)
@@ -135,18 +139,24 @@ class Circulation:
         self._incorporate(model, dt)
         self._let_out(model, dt)
         self._reach()
+        if self.rules.oxygen_binding is not None and _is_due(step, dt):
+            self._breathe_on()
         model.ledger.close(model.cells.census(len(SOURCES)))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what a restart needs."""
-        return self.vessels.state() | {"blocked": np.packbits(self.blocked)}
+        state = self.vessels.state() | {"blocked": np.packbits(self.blocked)}
+        return state if self._carried is None else state | {"oxygen": self._carried}
 
     def load(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go to a stored state of the same configuration."""
         bits = np.unpackbits(np.asarray(state["blocked"], np.uint8), count=self.grid.n_voxels)
         self.blocked, self._hard = bits.astype(bool).reshape(self.grid.shape), None
-        self.vessels.load({name: value for name, value in state.items() if name != "blocked"})
+        own = {name: value for name, value in state.items() if name not in ("blocked", "oxygen")}
+        self.vessels.load(own)
         self._reach()
+        if "oxygen" in state:
+            self._hold(np.array(state["oxygen"], np.float32))
 
     # ------------------------------------------------------------------------------------------
 
@@ -173,9 +183,31 @@ class Circulation:
         self._perfused = perfused
         for near in self._near.values():
             near.update(voxels)
-        self._blood = Supply()
+        self._blood, self._carried = Supply(), None
         if voxels.size and "oxygen" in self.fields.species:
             self._blood = Supply.perfused(perfused, float(self.config.fields["oxygen"].host))
+
+    def _breathe_on(self) -> None:
+        """Let blood lose to the tissue what it does now."""
+        fields, rule = self.fields, self.config.fields.get("oxygen")
+        if rule is None or not self.vessels.perfused_voxels.size:
+            return
+        self._hold(
+            oxygen_in_blood(
+                self.vessels,
+                fields.value["oxygen"],
+                fields.pore,
+                diffusivity=float(rule.diffusivity),
+                level=float(rule.host),
+                binding=float(self.rules.oxygen_binding),
+            )
+        )
+
+    def _hold(self, carried: NDArray[np.float32]) -> None:
+        """Hold this in the voxels with blood."""
+        held = np.full(self.grid.shape, np.nan, np.float32)
+        held.reshape(-1)[self.vessels.perfused_voxels] = carried
+        self._blood, self._carried = Supply(held=held), carried
 
     def _incorporate(self, model: Model, dt: float) -> None:
         """Let endothelial cells beside a vessel become tips of it; they leave the cells."""
@@ -215,3 +247,8 @@ class Circulation:
         open_ = self.tissue.ground.kind[places] == PORE
         places = places[open_ & (model.lattice.occupant[places] < 0)]
         self.tissue.welcome(model, _STROMAL, places)
+
+
+def _is_due(step: int, dt: float) -> bool:
+    """Whether what blood lost is looked at in the step."""
+    return int((step + 1) * dt // _BREATHES_EVERY) > int(step * dt // _BREATHES_EVERY)

@@ -185,6 +185,12 @@ def vessels_of(config: Config, cite: References) -> str:
     v = config.host.vessels
     if v is None:
         return ""
+    carries = ""
+    if v.oxygen_binding is not None:
+        carries = (
+            " where blood enters, and lose on its way what the tissue takes over "
+            f"{cite(v.oxygen_binding)}"
+        )
     return (
         f"Vessels of the host. {cite(v.root_density)} begin at each face of the host, of radius "
         f"{cite(v.radius)}. In VEGF of concentration V a site sprouts at {cite(v.sprouting)} "
@@ -204,10 +210,9 @@ def vessels_of(config: Config, cite: References) -> str:
         f"1 − ρ/{cite(v.crowded)}, and end there. Living "
         "tissue of the host in the box has vessels with blood at the start, "
         f"{cite(v.resting_density)} times the share of roots, as far as these reach in two weeks. "
-        "Vessels "
-        "with blood hold the host's oxygen, count as the host for resorption and for what cells "
-        f"take away, and let out stromal cells at {cite(v.recruitment)} × the osteoconductivity of "
-        "the scaffold × the number of stem cells × (r + (1 − r) c/(c + K)), c being SDF-1, "
+        f"Vessels with blood hold the oxygen of healthy tissue{carries}, count as the host for "
+        "resorption and for what cells take away, and let out stromal cells at "
+        f"{cite(v.recruitment)} × the osteoconductivity of the scaffold × the number of stem cells × (r + (1 − r) c/(c + K)), c being SDF-1, "
         f"r = {cite(v.recruitment_resting)}, K = {cite(v.recruitment_sdf1)}. An endothelial-like "
         f"cell beside a vessel becomes a tip at {cite(v.incorporation)}."
     )

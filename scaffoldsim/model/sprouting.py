@@ -73,6 +73,9 @@ class VesselTissue(Entry):
         At the roots that are joined to each other, in turn.
     viscosity : Pa s
         Of blood.
+    oxygen_binding : optional
+        Oxygen that blood gives off over what is dissolved in it and goes. With it blood loses
+        oxygen on its way (`oxygen_in_blood`); without, it holds that of the host everywhere.
 
     References
     ----------
@@ -109,6 +112,7 @@ class VesselTissue(Entry):
     arterial_pressure: _Pressure
     venous_pressure: _Pressure
     viscosity: Annotated[Parameter, Unit("Pa s", ge=1e-4, le=1, show="mPa s")]
+    oxygen_binding: Annotated[Parameter, Unit("", ge=1, le=1e4)] | None = None
 
     def problems(self) -> Iterator[tuple[Path_, str]]:
         """Yield what cannot be true together."""

@@ -106,6 +106,9 @@ def test_nothing_against_something_is_judged_by_order() -> None:
     assert (few.n, few.verdict) == (2, NOT_SHOWN)
     assert "2 seeds are too few" in few.reason
     assert math.isnan(few.low)
+    half = arm(*[3.0] * 8, *[0.0] * 8)  # infinite in half of them, zero in the other
+    torn = compare_pair("x", "a", "b", half, arm(*[0.0] * 8, *[3.0] * 8))
+    assert (torn.ratio, torn.low, torn.high) == (1.0, 0.0, math.inf)
 
 
 def test_order_statistics_keep_their_level() -> None:
