@@ -212,7 +212,8 @@ def vessels_of(config: Config, cite: References) -> str:
         f"{cite(v.resting_density)} times the share of roots, as far as these reach in two weeks. "
         f"Vessels with blood hold the oxygen of healthy tissue{carries}, count as the host for "
         "resorption and for what cells take away, and let out stromal cells at "
-        f"{cite(v.recruitment)} × the osteoconductivity of the scaffold × the number of stem cells × (r + (1 − r) c/(c + K)), c being SDF-1, "
+        f"{cite(v.recruitment)} × the osteoconductivity of the scaffold × the number of stem cells "
+        "× (r + (1 − r) c/(c + K)), c being SDF-1, "
         f"r = {cite(v.recruitment_resting)}, K = {cite(v.recruitment_sdf1)}. An endothelial-like "
         f"cell beside a vessel becomes a tip at {cite(v.incorporation)}."
     )
