@@ -124,7 +124,7 @@ class Circulation:
     def advance(self, model: Model, dt: float) -> None:
         """Let vessels grow for `dt` seconds, and let in what they bring."""
         step, vessels, fields = model.step_index, self.vessels, self.fields
-        if step > 0 and int(step * dt // _LOOK_EVERY) > int((step - 1) * dt // _LOOK_EVERY):
+        if step > 0 and _is_due(step - 1, dt, _LOOK_EVERY):
             self.blocked = self._look()
         vessels.advance(
             dt,
@@ -139,7 +139,7 @@ class Circulation:
         self._incorporate(model, dt)
         self._let_out(model, dt)
         self._reach()
-        if self.rules.oxygen_binding is not None and _is_due(step, dt):
+        if self.rules.oxygen_binding is not None and _is_due(step, dt, _BREATHES_EVERY):
             self._breathe_on()
         model.ledger.close(model.cells.census(len(SOURCES)))
 
@@ -249,6 +249,6 @@ class Circulation:
         self.tissue.welcome(model, _STROMAL, places)
 
 
-def _is_due(step: int, dt: float) -> bool:
-    """Whether what blood lost is looked at in the step."""
-    return int((step + 1) * dt // _BREATHES_EVERY) > int(step * dt // _BREATHES_EVERY)
+def _is_due(step: int, dt: float, every: float) -> bool:
+    """Whether a multiple of `every` seconds is reached at the end of the step."""
+    return int((step + 1) * dt // every) > int(step * dt // every)

@@ -7,6 +7,7 @@ import pytest
 
 from scaffoldsim.compare.plan import make_plan
 from scaffoldsim.model.model import Model
+from scaffoldsim.model.walls import beside
 from tests.evidence.conftest import Whole
 
 pytestmark = pytest.mark.evidence
@@ -38,15 +39,9 @@ def test_infused_cells_lie_only_where_blood_flows() -> None:
     assert model.circulation is not None
     perfused = model.circulation.vessels.perfused
     graft = model.cells.voxel[model.cells.origin == 0]
-    beside = perfused.copy()
-    for axis, wraps in enumerate(model.grid.periodic):
-        for step in (-1, 1):
-            moved = np.roll(perfused, step, axis)
-            if not wraps:
-                np.moveaxis(moved, axis, 0)[0 if step == 1 else -1] = False
-            beside |= moved
-    print(f"{graft.size} cells stay, {np.count_nonzero(beside)} voxels lie beside blood")
+    near = perfused | beside(perfused, model.grid.periodic)
+    print(f"{graft.size} cells stay, {np.count_nonzero(near)} voxels lie beside blood")
     assert graft.size > 100
-    assert beside.ravel()[graft].all()
+    assert near.ravel()[graft].all()
     assert model.place.dead is not None
     assert not (model.place.dead & perfused).any()

@@ -8,8 +8,9 @@ import numpy as np
 
 from scaffoldsim.model.blood import oxygen_in_blood
 from scaffoldsim.model.model import Model
+from tests.model.body import kept, number
 from tests.model.plexus import Box, rules
-from tests.model.test_circulation import body, kept, quick, same
+from tests.model.test_circulation import body, same
 
 # a binding far below that of blood, so that a vessel of eight voxels loses something
 D, LEVEL, BINDING = 2e-9, 0.052, 5.0
@@ -54,7 +55,7 @@ def test_blood_in_tissue_as_rich_as_itself_loses_nothing() -> None:
 
 
 def test_a_restart_keeps_what_blood_holds() -> None:
-    config = body(**{"host.vessels.oxygen_binding": quick(2)})
+    config = body(**{"host.vessels.oxygen_binding": number(2)})
     whole, half = Model(config, threads=1), Model(config, threads=2)
     while whole.running:
         whole.step()

@@ -14,28 +14,12 @@ from scaffoldsim.model.ground import SCAFFOLD
 from scaffoldsim.model.ledger import InvariantError
 from scaffoldsim.model.model import Model
 from scaffoldsim.model.vessels import Vessels
+from tests.model.body import BODY as BOX
+from tests.model.body import kept
+from tests.model.body import number as quick
 
-
-def quick(value: Any) -> dict[str, Any]:
-    """A number with its source."""
-    return {"value": value, "range": [value, value], "mark": "assumed", "source": "of a test"}
-
-
-#: a box of 13 × 13 × 30 voxels between two faces of the host
-BODY: dict[str, Any] = {
-    "schema": 1,
-    "seed": 3,
+BODY: dict[str, Any] = BOX | {
     "duration": "36 h",
-    "scaffold": {
-        "family": "gyroid_net",
-        "material": "bcp",
-        "porosity": 0.92,
-        "pore_size": "200 um",
-        "size": ["0.26 mm", "0.26 mm", "0.6 mm"],
-        "voxel": "20 um",
-        "criteria": "report",
-    },
-    "faces": {"x": "periodic", "y": "periodic", "z": "host"},
     # no cells of its marrow, which would come beside those that vessels let out
     "host": {"base": "healthy_rat", "vessels": "vessel", "marrow": None},
     "fields": {"oxygen": "oxygen", "vegf": "vegf", "sdf1": "sdf1"},
@@ -61,10 +45,6 @@ def body(**change: Any) -> Config:
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return one.keys() == other.keys() and all(np.array_equal(one[k], other[k]) for k in one)
-
-
-def kept(model: Model) -> dict[str, Any]:
-    return {name: np.array(value) for name, value in model.state().items()}
 
 
 def vessels_of(model: Model) -> Vessels:
