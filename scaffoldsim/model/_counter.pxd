@@ -9,9 +9,9 @@ cdef inline word mix(word z) noexcept nogil:
     return z ^ (z >> 31)
 
 
-cdef inline word bits(int id, word a, word b) noexcept nogil:
+cdef inline word bits(long long id, word a, word b) noexcept nogil:
     return mix(mix(<word>id + a) ^ b)
 
 
-cdef inline double uniform(int id, word a, word b) noexcept nogil:
+cdef inline double uniform(long long id, word a, word b) noexcept nogil:
     return <double>(bits(id, a, b) >> 11) * (1.0 / 9007199254740992.0)

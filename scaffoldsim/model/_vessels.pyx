@@ -1,12 +1,12 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""Compiled half of the vessels: voxels that segments cross, edges in them, what is near and beside.
+"""Compiled half of the vessels: voxels that segments cross, what is near, around and beside.
 
 Nothing here allocates, raises or keeps state, and all runs on one thread; names, checks and
 documentation are in the Python twins (``vessel_graph.py``, ``anastomosis.py``, ``nearness.py``,
 ``steering.py``).
 """
 
-from libc.math cimport fabs, floor, sqrt
+from libc.math cimport fabs, floor, rint, sqrt
 from libc.string cimport memcpy, memset
 
 ctypedef unsigned char byte
@@ -73,28 +73,114 @@ cdef int cross(
 
 def crossed(
     const double[:, ::1] start, const double[:, ::1] step, const Py_ssize_t[::1] shape,
-    const int[::1] wraps, int[:, ::1] out,
+    const int[::1] wraps, bint once, int[:, ::1] out,
 ):
-    """Flat voxels along each segment in their order; at the end the last one again."""
+    """Flat voxels along each segment in their order; at the end the last one again.
+
+    With `once` a voxel that comes again is -1, there and at the end.
+    """
     cdef Py_ssize_t row
-    cdef int i, found
+    cdef int i, j, found
     for row in range(start.shape[0]):
         found = cross(&start[row, 0], &step[row, 0], &shape[0], &wraps[0], &out[row, 0])
         for i in range(found, MOST):
-            out[row, i] = out[row, found - 1]
+            out[row, i] = -1 if once else out[row, found - 1]
+        if once:
+            for i in range(found - 1, 0, -1):
+                for j in range(i):
+                    if out[row, j] == out[row, i]:
+                        out[row, i] = -1
+                        break
 
 
-def touching(const int[:, ::1] voxels, const byte[::1] mark, long long[::1] out):
-    """Rows with a voxel that is marked; how many."""
-    cdef Py_ssize_t row, n = 0
-    cdef int a
-    for row in range(voxels.shape[0]):
-        for a in range(MOST):
-            if voxels[row, a] >= 0 and mark[voxels[row, a]]:
-                out[n] = row
-                n += 1
+def barred(
+    const double[:, ::1] start, const double[:, ::1] step, const byte[::1] blocked,
+    const Py_ssize_t[::1] shape, const int[::1] wraps, bint ends, byte[::1] out,
+):
+    """Which segments leave the box or cross a blocked voxel that they do not start in.
+
+    With `ends` they may end in one as well.
+    """
+    cdef Py_ssize_t row
+    cdef int i, found
+    cdef int[MOST] voxels
+    for row in range(start.shape[0]):
+        found = cross(&start[row, 0], &step[row, 0], &shape[0], &wraps[0], voxels)
+        out[row] = 0
+        for i in range(found):
+            if voxels[i] < 0:
+                out[row] = 1
+            elif blocked[voxels[i]] and voxels[i] != voxels[0]:
+                if not (ends and voxels[i] == voxels[found - 1]):
+                    out[row] = 1
+
+
+def apart(
+    const double[:, ::1] position, const double[:, ::1] others, const double[::1] size,
+    const int[::1] wraps, double spacing, byte[::1] out,
+):
+    """Which positions are so far from all others and from those before them that are."""
+    cdef Py_ssize_t row, k
+    for row in range(position.shape[0]):
+        out[row] = 1
+        for k in range(others.shape[0]):
+            if near(&others[k, 0], &position[row, 0], &size[0], &wraps[0], spacing):
+                out[row] = 0
                 break
-    return n
+        for k in range(row):
+            if not out[row]:
+                break
+            if out[k] and near(&position[k, 0], &position[row, 0], &size[0], &wraps[0], spacing):
+                out[row] = 0
+
+
+cdef inline bint near(
+    const double* a, const double* b, const double* size, const int* wraps, double spacing
+) noexcept nogil:
+    """Whether two positions are closer than that, round the axes that wrap."""
+    cdef double way, squared = 0.0
+    cdef int axis
+    for axis in range(3):
+        way = b[axis] - a[axis]
+        if wraps[axis]:
+            way -= rint(way / size[axis]) * size[axis]
+        squared += way * way
+        if squared >= spacing * spacing:
+            return False
+    return True
+
+
+def blocks(
+    const int[::1] voxel, const Py_ssize_t[::1] shape, Py_ssize_t across,
+    const Py_ssize_t[::1] number, int[::1] out,
+):
+    """The block, so many voxels across, that holds each voxel; all flat."""
+    cdef Py_ssize_t row, i, j, k
+    for row in range(voxel.shape[0]):
+        k = voxel[row] % shape[2]
+        j = voxel[row] // shape[2] % shape[1]
+        i = voxel[row] // (shape[2] * shape[1])
+        out[row] = <int>((i // across * number[1] + j // across) * number[2] + k // across)
+
+
+def around(
+    const int[::1] block, const long long[::1] amount, const Py_ssize_t[::1] number,
+    const int[::1] wraps, long long[::1] out,
+):
+    """What blocks and those that touch them hold; the one before the first may be the last."""
+    cdef Py_ssize_t row, flat, i, j, k
+    cdef Py_ssize_t x, y, z
+    for row in range(block.shape[0]):
+        k = block[row] % number[2]
+        j = block[row] // number[2] % number[1]
+        i = block[row] // (number[2] * number[1])
+        out[row] = 0
+        for x in range(i - 1, i + 2):
+            for y in range(j - 1, j + 2):
+                for z in range(k - 1, k + 2):
+                    flat = flat_of(x, y, z, &number[0], &wraps[0])
+                    if flat >= 0:
+                        out[row] += amount[flat]
 
 
 def stamp(

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scaffoldsim.model import _vessels
-
 if TYPE_CHECKING:
     from scaffoldsim.model.vessel_graph import Graph, Table
 
-__all__ = ["OWN_NODES", "edges_in", "encounters", "meetings"]
-
-Array = NDArray[Any]
+__all__ = ["OWN_NODES", "encounters", "meetings"]
 
 #: a tip joins nothing before it has left as many nodes, nor an edge at its own last ones
 OWN_NODES = 3
@@ -37,13 +32,11 @@ def meetings(graph: Graph, tips: Table, voxel: NDArray[np.int32]) -> list[tuple[
 
 
 def encounters(
-    graph: Graph,
-    tips: Table,
-    voxel: NDArray[np.int32],
-    free: NDArray[np.bool_],
-    mark: NDArray[np.bool_],
+    graph: Graph, tips: Table, voxel: NDArray[np.int32], free: NDArray[np.bool_]
 ) -> list[tuple[int, int]]:
     """Return (row of a tip, node that it joins); edges that are joined in between are split.
+
+    Of the edges in its voxel a tip joins the first that is not its own.
 
     Parameters
     ----------
@@ -55,88 +48,30 @@ def encounters(
         Where the tips are, flat.
     free
         Tips that may join.
-    mark
-        Working array, one per voxel, all False; left so.
     """
-    rows = np.flatnonzero(free & (tips["laid"] >= OWN_NODES) & (graph.count[voxel] > 0))
-    if not rows.size:
-        return []
-    hits = edges_in(graph, voxel[rows], mark)
-    of_edge, of_voxel = _pairs(graph, hits, voxel[rows])
-    rows = rows[_strange(graph, tips["node"][rows], voxel[rows], of_edge, of_voxel)]
-    wanted = set(voxel[rows].tolist())
-    within = defaultdict(list)
-    for edge, each in zip(of_edge.tolist(), of_voxel.tolist(), strict=True):
-        if each in wanted:
-            within[each].append(edge)
+
+    def met(rows: NDArray[np.int64], after: int = -1) -> NDArray[np.int32]:
+        nodes = graph.nodes
+        return graph.crossings.met(
+            voxel[rows],
+            tips["node"][rows],
+            OWN_NODES,
+            nodes["parent"],
+            nodes["tree"],
+            graph.edges["ends"],
+            after=after,
+        )
+
+    rows = np.flatnonzero(free & (tips["laid"] >= OWN_NODES))
+    rows = rows[met(rows) >= 0]
     found = []
-    for row in rows.tolist():
-        here = int(voxel[row])
-        own = _own(graph, int(tips["node"][row]))
-        tree = int(graph.nodes["tree"][tips["node"][row]])
-        for edge in within[here]:
-            crosses = graph.edges["voxels"][edge]
-            ends = graph.edges["ends"][edge].tolist()
-            if not (crosses == here).any() or not own.isdisjoint(ends):
-                continue
-            if 0 <= tree == graph.nodes["tree"][ends[0]]:
-                continue
-            before = graph.edges.n
-            node = graph.split(edge, here)
-            if graph.edges.n > before:
-                for each in {*crosses.tolist(), *graph.edges["voxels"][-1].tolist()} & wanted:
-                    within[each].append(before)
-            if node >= 0:
-                found.append((row, node))
+    for i, row in enumerate(rows.tolist()):
+        node, edge = -1, -1
+        while node < 0:  # what others joined before is split now
+            edge = int(met(rows[i : i + 1], edge)[0])
+            if edge < 0:
                 break
+            node = graph.split(edge, int(voxel[row]))
+        if node >= 0:
+            found.append((row, node))
     return found
-
-
-def edges_in(graph: Graph, voxels: Array, mark: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the edges in any of some flat voxels, ascending; `mark` as in `encounters`."""
-    out = np.empty(graph.edges.n, np.int64)
-    mark[voxels] = True
-    found = _vessels.touching(graph.edges["voxels"], mark.view(np.uint8), out)
-    mark[voxels] = False
-    return out[:found]
-
-
-def _pairs(graph: Graph, edges: Array, voxels: Array) -> tuple[Array, Array]:
-    """Return (edge, voxel) for each of `edges` in any of `voxels`, by voxel, then edge."""
-    inside = graph.edges["voxels"][edges]
-    which, column = np.nonzero(np.isin(inside, voxels))
-    of_edge, of_voxel = edges[which], inside[which, column]
-    order = np.lexsort((of_edge, of_voxel))
-    return of_edge[order], of_voxel[order]
-
-
-def _strange(
-    graph: Graph, node: Array, voxel: Array, of_edge: Array, of_voxel: Array
-) -> NDArray[np.bool_]:
-    """Return which tips have an edge in their voxel that is not at their own last nodes."""
-    first = np.searchsorted(of_voxel, voxel, "left")
-    size = np.searchsorted(of_voxel, voxel, "right") - first
-    tip = np.repeat(np.arange(len(node)), size)
-    pair = np.arange(len(tip)) - np.repeat(np.cumsum(size) - size, size) + np.repeat(first, size)
-    ends = graph.edges["ends"][of_edge[pair]]
-    own, back = np.zeros(len(tip), bool), node[tip].astype(np.int64)
-    for _ in range(OWN_NODES):
-        own |= (ends == back[:, None]).any(axis=1) & (back >= 0)
-        back = np.where(back >= 0, graph.nodes["parent"][back], -1)
-    trees = graph.nodes["tree"]
-    of_tip = trees[node][tip]
-    own |= (of_tip >= 0) & (of_tip == trees[ends[:, 0]])
-    strange = np.zeros(len(node), bool)
-    strange[tip[~own]] = True
-    return strange
-
-
-def _own(graph: Graph, node: int) -> set[int]:
-    """Return a tip's last nodes."""
-    own = set()
-    for _ in range(OWN_NODES):
-        if node < 0:
-            break
-        own.add(node)
-        node = int(graph.nodes["parent"][node])
-    return own

@@ -112,7 +112,7 @@ class Circulation:
         for name, near in self._near.items():
             setattr(tissue, name, near.mask)
         self._perfused: NDArray[np.bool_] | None = None
-        self._blood = Supply()
+        self._blood, self._held_in = Supply(), np.zeros(0, np.int32)
         self._carried: NDArray[np.float32] | None = None
         self._reach()
         if "oxygen" in fields.species:
@@ -156,7 +156,8 @@ class Circulation:
         self.vessels.load(own)
         self._reach()
         if "oxygen" in state:
-            self._hold(np.array(state["oxygen"], np.float32))
+            self._carried = np.array(state["oxygen"], np.float32)
+            self._hold(self._carried)
 
     # ------------------------------------------------------------------------------------------
 
@@ -183,31 +184,33 @@ class Circulation:
         self._perfused = perfused
         for near in self._near.values():
             near.update(voxels)
-        self._blood, self._carried = Supply(), None
-        if voxels.size and "oxygen" in self.fields.species:
-            self._blood = Supply.perfused(perfused, float(self.config.fields["oxygen"].host))
+        self._carried = None
+        if "oxygen" in self.fields.species:
+            self._hold(float(self.config.fields["oxygen"].host))
 
     def _breathe_on(self) -> None:
         """Let blood lose to the tissue what it does now."""
         fields, rule = self.fields, self.config.fields.get("oxygen")
         if rule is None or not self.vessels.perfused_voxels.size:
             return
-        self._hold(
-            oxygen_in_blood(
-                self.vessels,
-                fields.value["oxygen"],
-                fields.pore,
-                diffusivity=float(rule.diffusivity),
-                level=float(rule.host),
-                binding=float(self.rules.oxygen_binding),
-            )
+        self._carried = oxygen_in_blood(
+            self.vessels,
+            fields.value["oxygen"],
+            fields.pore,
+            diffusivity=float(rule.diffusivity),
+            level=float(rule.host),
+            binding=float(self.rules.oxygen_binding),
         )
+        self._hold(self._carried)
 
-    def _hold(self, carried: NDArray[np.float32]) -> None:
-        """Hold this in the voxels with blood."""
-        held = np.full(self.grid.shape, np.nan, np.float32)
-        held.reshape(-1)[self.vessels.perfused_voxels] = carried
-        self._blood, self._carried = Supply(held=held), carried
+    def _hold(self, oxygen: Any) -> None:
+        """Hold this in the voxels with blood, and nothing elsewhere."""
+        voxels, before, held = self.vessels.perfused_voxels, self._held_in, self._blood.held
+        if held is None:
+            held = np.full(self.grid.shape, np.nan)
+        held.reshape(-1)[before] = np.nan
+        held.reshape(-1)[voxels] = oxygen
+        self._blood, self._held_in = Supply(held=held if voxels.size else None), voxels
 
     def _incorporate(self, model: Model, dt: float) -> None:
         """Let endothelial cells beside a vessel become tips of it; they leave the cells."""

@@ -11,7 +11,8 @@ Two keys, since with one alone two steps would share a stretch of the same seque
 their keys differ by less than the number of cells. ``bits`` is a bijection of the id: two cells
 never get the same value, which makes it a tie-free priority.
 
-The compiled twin is in ``_lattice.pyx``; both give the same numbers bit for bit.
+`bits` is the reference; its compiled twin in ``_counter.pxd``, for `uniform` and the kernels of the
+cells, gives the same numbers bit for bit.
 
 References
 ----------
@@ -26,6 +27,8 @@ import hashlib
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from scaffoldsim.model import _counter
 
 __all__ = ["bits", "keys", "uniform"]
 
@@ -102,4 +105,7 @@ def uniform(ids: ArrayLike, key: tuple[int, int]) -> NDArray[np.float64]:
     >>> bool((uniform([3, 1, 2], key)[1:] == uniform([1, 2], key)).all())
     True
     """
-    return (bits(ids, key) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    numbers = np.ascontiguousarray(np.atleast_1d(ids), np.int64)
+    drawn = np.empty(numbers.shape)
+    _counter.uniforms(numbers.reshape(-1), *key, drawn.reshape(-1))
+    return drawn

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scaffoldsim.model import _vessels
+
 if TYPE_CHECKING:
     from scaffoldsim.scaffold.grid import Grid
 
@@ -41,52 +43,40 @@ class Crowding:
     """
 
     def __init__(self, grid: Grid) -> None:
-        self.grid = grid
         self._across = max(1, round(BLOCK / grid.voxel))
-        size = np.array(grid.shape)
-        self._shape = tuple(int(n) for n in -(-size // self._across))
-        self._length = np.zeros(self._shape, np.int64)
-        voxels = [np.minimum(self._across, n - np.arange(0, n, self._across)) for n in grid.shape]
-        x, y, z = np.ix_(*voxels)
-        self._volume = self._window(x * y * z) * grid.voxel_volume
-        self._density: Array | None = None
+        self._grid = np.array(grid.shape, np.intp)
+        self._shape, self._wraps = -(-self._grid // self._across), np.array(grid.periodic, np.int32)
+        across = [np.minimum(self._across, n - np.arange(0, n, self._across)) for n in grid.shape]
+        x, y, z = np.ix_(*across)
+        voxels = np.ascontiguousarray(x * y * z, np.int64).reshape(-1)
+        self._length = np.zeros(voxels.size, np.int64)
+        every = np.arange(voxels.size, dtype=np.int32)
+        self._volume = self._sum(voxels, every) * grid.voxel_volume
 
     def add(self, voxel: Array, length: Array, sign: int) -> None:
         """Count lengths, m, in (1) or out (-1), each where its flat voxel is."""
         whole = np.rint(np.asarray(length) / _GRAIN).astype(np.int64)
-        np.add.at(self._length.reshape(-1), self._block(voxel), sign * whole)
-        self._density = None
+        np.add.at(self._length, self._block(voxel), sign * whole)
 
     def clear(self) -> None:
         """Forget all lengths."""
         self._length[:] = 0
-        self._density = None
 
     def around(self, voxel: Array) -> NDArray[np.float64]:
         """Return the length of vessels per volume around flat voxels, 1/m²."""
-        if self._density is None:
-            self._density = self._window(self._length) * (_GRAIN / self._volume)
-        found: NDArray[np.float64] = self._density.reshape(-1)[self._block(voxel)]
+        block = self._block(voxel)
+        found: NDArray[np.float64] = self._sum(self._length, block) * (_GRAIN / self._volume[block])
         return found
 
-    def _block(self, voxel: Array) -> Array:
-        _, ny, nz = self.grid.shape
-        _, by, bz = self._shape
-        row, k = np.divmod(voxel, nz)
-        i, j = np.divmod(row, ny)
-        n = self._across
-        block: Array = (i // n * by + j // n) * bz + k // n
+    def _block(self, voxel: Array) -> NDArray[np.int32]:
+        """Return the flat block that holds each flat voxel."""
+        voxel = np.ascontiguousarray(voxel, np.int32)
+        block = np.empty(len(voxel), np.int32)
+        _vessels.blocks(voxel, self._grid, self._across, self._shape, block)
         return block
 
-    def _window(self, values: Array) -> Array:
+    def _sum(self, amount: NDArray[np.int64], block: NDArray[np.int32]) -> NDArray[np.int64]:
         """Return sums over blocks and those that touch them."""
-        for axis, wraps in enumerate(self.grid.periodic):
-            along = np.moveaxis(values, axis, 0)
-            total = along.copy()
-            total[1:] += along[:-1]
-            total[:-1] += along[1:]
-            if wraps:
-                total[0] += along[-1]
-                total[-1] += along[0]
-            values = np.moveaxis(total, 0, axis)
-        return np.ascontiguousarray(values)
+        out = np.empty(len(block), np.int64)
+        _vessels.around(block, amount, self._shape, self._wraps, out)
+        return out

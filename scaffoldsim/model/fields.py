@@ -314,8 +314,9 @@ class Fields:
             _add(terms, "source", given.source)
             _add(terms, "decay", given.decay)
             if given.held is not None:
-                kept = given.held if terms["fixed"] is None else terms["fixed"]
-                terms["fixed"] = np.where(np.isnan(given.held), kept, given.held)
+                kept = terms["fixed"]
+                free = None if kept is None else np.isnan(given.held)
+                terms["fixed"] = given.held if free is None else np.where(free, kept, given.held)
         return terms
 
     def _at_cells(self, cells: "Cells", rate: Array) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaffoldsim.model import _vessels, counter
-from scaffoldsim.model.vessel_graph import box_of, crossed
+from scaffoldsim.model.vessel_graph import barred, box_of
 
 if TYPE_CHECKING:
     from scaffoldsim.model.sprouting import VesselTissue
@@ -205,9 +205,8 @@ def advance(
             break
         heading = random(left, attempt)
         step = heading * distance[left, None]
-        voxels = crossed(position[left] / h, step / h, around.grid)
-        barred = (voxels < 0) | (around.blocked[voxels] & (voxels != voxels[:, :1]))
-        free = ~barred.any(axis=1) & (heading != 0).any(axis=1)
+        free = ~barred(position[left] / h, step / h, around.blocked, around.grid)
+        free &= (heading != 0).any(axis=1)
         chosen = left[free]
         way[chosen], taken[chosen] = step[free], heading[free]
         left = left[~free]

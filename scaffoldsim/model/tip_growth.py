@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
-from scaffoldsim.model import anastomosis, counter, steering
+from scaffoldsim.model import _vessels, anastomosis, counter, steering
 from scaffoldsim.model.steering import HOUR, Surroundings, unit, unit_vectors
-from scaffoldsim.model.vessel_graph import Graph, Table, crossed
+from scaffoldsim.model.vessel_graph import Graph, Table, barred
 
 if TYPE_CHECKING:
     from scaffoldsim.model.sprouting import VesselTissue
@@ -64,7 +63,6 @@ class Growth:
         self.following = 0
         self.joined = False
         self.home: tuple[Array, Array] = (np.zeros(0, np.int64), np.zeros(0))
-        self._mark = np.zeros(graph.grid.n_voxels, bool)
 
     def positions(self) -> NDArray[np.float64]:
         """Return where the tips are, (n, 3), m."""
@@ -85,14 +83,8 @@ class Growth:
         voxel = nodes["voxel"][sites]
         rate = rules.sprouts(around.vegf(voxel)) * self._room(voxel)
         sites = sites[draw < -np.expm1(-rate * dt)]
-        sites, spacing = self._alone(sites), float(rules.spacing)
-        chosen: list[int] = []
-        for site in sites.tolist():
-            way = self.graph.between(nodes["position"][chosen], nodes["position"][site])
-            if not ((way * way).sum(axis=1) < spacing * spacing).any():
-                chosen.append(site)
-        if chosen:
-            rows = np.array(chosen)
+        rows = sites[self._alone(nodes["position"][sites])]
+        if rows.size:
             nodes["ready"][rows] = time + dt + float(rules.refractory)
             self.start(rows, self._outward(rows, around, seed, step), 0.0)
 
@@ -180,10 +172,6 @@ class Growth:
         table["laid"][rows] += 1
         table["idle"][rows] = 0.0
 
-    def edges_in(self, voxels: Array) -> NDArray[np.int64]:
-        """Return the edges that are in any of some flat voxels, ascending."""
-        return anastomosis.edges_in(self.graph, voxels, self._mark)
-
     def _room(self, voxel: Array) -> Array:
         """Return what is left of sprouting and branching among the vessels around."""
         room: Array = np.maximum(
@@ -191,15 +179,12 @@ class Growth:
         )
         return room
 
-    def _alone(self, nodes: Array) -> Array:
-        """Return those nodes that are not within `spacing` of a tip."""
-        if not (self.tips.n and len(nodes)):
-            return nodes
-        box = np.where(self.grid.periodic, self.graph.size, 0.0)
-        tree = cKDTree(self.positions(), boxsize=box)
+    def _alone(self, position: Array) -> NDArray[np.bool_]:
+        """Return which positions are not within `spacing` of a tip or of one before that is not."""
+        graph, alone = self.graph, np.empty(len(position), bool)
+        wraps = np.array(self.grid.periodic, np.int32)
         spacing = float(self.rules.spacing)
-        off, _ = tree.query(self.graph.nodes["position"][nodes], distance_upper_bound=spacing)
-        alone: Array = nodes[~(off < spacing)]
+        _vessels.apart(position, self.positions(), graph.size, wraps, spacing, alone.view(np.uint8))
         return alone
 
     def _outward(self, rows: Array, around: Surroundings, seed: int, step: int) -> Array:
@@ -250,14 +235,12 @@ class Growth:
             self.positions(), table["direction"], speed * dt, around, random
         )
         # an edge is straight: where a corner is between, it ends before
-        start = self.graph.nodes["position"][table["node"]] / h
-        voxels = crossed(start, (table["offset"] + way) / h, self.grid)
-        ends = (voxels == voxels[:, :1]) | (voxels == voxels[:, -1:])
-        corner = ((voxels < 0) | (around.blocked[voxels] & ~ends)).any(axis=1)
-        self.lay(np.flatnonzero(corner), time)
+        start, reach = self.graph.nodes["position"][table["node"]] / h, table["offset"] + way
+        corner = barred(start, reach / h, around.blocked, self.grid, ends=True)
+        far = ~corner & ((reach * reach).sum(axis=1) >= h * h)
+        table["offset"][far], way[far] = reach[far], 0.0
+        self.lay(np.concatenate([np.flatnonzero(corner), np.flatnonzero(far)]), time)
         table["offset"][:] += way
-        far = (table["offset"] ** 2).sum(axis=1) >= h * h
-        self.lay(np.flatnonzero(far), time)
         table["idle"][:] += dt
         stuck = table["idle"] >= _GIVES_UP
         if stuck.any():
@@ -273,7 +256,7 @@ class Growth:
         done[[row for pair in pairs for row in pair]] = True
         self.lay(np.flatnonzero(done), time)
         joints = [(int(table["node"][a]), int(table["node"][b])) for a, b in pairs]
-        found = anastomosis.encounters(graph, table, voxel, ~done, self._mark)
+        found = anastomosis.encounters(graph, table, voxel, ~done)
         met = np.array([row for row, _ in found], np.int64)
         self.lay(met, time)
         joints += [(int(table["node"][row]), node) for row, node in found]

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaffoldsim.model import _vessels
+from scaffoldsim.model.crossings import MOST_CROSSED, Crossings
 from scaffoldsim.model.crowding import Crowding
+from scaffoldsim.solver.network import pieces
 
 if TYPE_CHECKING:
     from scaffoldsim.scaffold.grid import Grid
@@ -18,8 +20,6 @@ __all__ = ["Graph", "Table", "box_of", "crossed"]
 
 Array = NDArray[Any]
 
-#: voxels that an edge may cross: it is shorter than two voxels, so two planes along each axis
-MOST_CROSSED = 7
 NONE = -1
 #: tree of a node that is joined to several roots
 SEVERAL = -1
@@ -71,7 +71,7 @@ class Table:
         self.append(len(next(iter(state.values()))), **{name: state[name] for name in self._data})
 
 
-def crossed(start: Array, step: Array, grid: Grid) -> NDArray[np.int32]:
+def crossed(start: Array, step: Array, grid: Grid, *, once: bool = False) -> NDArray[np.int32]:
     """Return the voxels that straight segments cross, in their order.
 
     Parameters
@@ -80,6 +80,8 @@ def crossed(start: Array, step: Array, grid: Grid) -> NDArray[np.int32]:
         Where each begins and how far it goes, (n, 3), in voxels; shorter than two voxels.
     grid
         Of the voxels.
+    once
+        Whether a voxel that comes again is -1.
 
     Returns
     -------
@@ -95,22 +97,33 @@ def crossed(start: Array, step: Array, grid: Grid) -> NDArray[np.int32]:
     """
     out = np.empty((len(start), MOST_CROSSED), np.int32)
     start, step = (np.ascontiguousarray(each, np.float64) for each in (start, step))
-    _vessels.crossed(start, step, *box_of(grid), out)
+    _vessels.crossed(start, step, *box_of(grid), once, out)
+    return out
+
+
+def barred(
+    start: Array, step: Array, blocked: NDArray[np.bool_], grid: Grid, *, ends: bool = False
+) -> NDArray[np.bool_]:
+    """Return which straight segments leave the box or cross what is blocked.
+
+    Parameters
+    ----------
+    start, step, grid
+        As for `crossed`.
+    blocked
+        Flat voxels; the one that a segment starts in does not bar it.
+    ends
+        Whether neither does the one that it ends in.
+    """
+    out = np.empty(len(start), bool)
+    start, step = (np.ascontiguousarray(each, np.float64) for each in (start, step))
+    _vessels.barred(start, step, blocked.view(np.uint8), *box_of(grid), ends, out.view(np.uint8))
     return out
 
 
 def box_of(grid: Grid) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
     """Return the shape of a grid and which axes wrap, for the kernels."""
     return np.array(grid.shape, np.intp), np.array(grid.periodic, np.int32)
-
-
-def _distinct(voxels: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return rows in which every voxel that comes again is -1."""
-    result = voxels.copy()
-    for i in range(1, voxels.shape[1]):
-        again = (voxels[:, :i] == voxels[:, i : i + 1]).any(axis=1)
-        result[again, i] = NONE
-    return result
 
 
 class Graph:
@@ -128,12 +141,12 @@ class Graph:
         ``ends`` (node, node), ``length``, ``radius`` m, ``born``, ``closed`` s (nan: not on a path
         between two roots), ``lacking`` s (how long without flow and VEGF), ``voxels`` (-1: no
         further one), ``number`` (for life).
-    count : ndarray of int32
-        Edges in each voxel, flat.
+    crossings : Crossings
+        The edges in each voxel.
     crowding : Crowding
         Length of edges per volume.
     changed : list of ndarray
-        Voxels whose count was touched since the list was emptied.
+        Voxels that edges came to or left since the list was emptied.
     """
 
     def __init__(self, grid: Grid) -> None:
@@ -160,7 +173,7 @@ class Graph:
             voxels=(np.int32, (MOST_CROSSED,)),
             number=(np.int64, ()),
         )
-        self.count = np.zeros(grid.n_voxels, np.int32)
+        self.crossings = Crossings(grid.n_voxels)
         self.crowding = Crowding(grid)
         self.changed: list[NDArray[np.int32]] = []
         self.next_node = self.next_edge = 0
@@ -200,10 +213,9 @@ class Graph:
         number = np.arange(self.next_node, self.next_node + n)
         self.next_node += n
         position, voxel = self._located(position)
-        parent = np.broadcast_to(parent, n)
-        tree = np.where(root, number, SEVERAL)
-        grown = parent >= 0
-        tree[grown] = self.nodes["tree"][parent[grown]]
+        parent, tree = np.asarray(parent), np.where(root, number, SEVERAL)
+        if self.nodes.n:
+            tree = np.where(parent >= 0, self.nodes["tree"][parent], tree)
         return self.nodes.append(
             n,
             position=position,
@@ -223,7 +235,7 @@ class Graph:
         length = np.sqrt((way * way).sum(axis=1))
         h = self.grid.voxel
         length = np.maximum(length, 1e-3 * h)  # two nodes in one place still resist
-        voxels = _distinct(crossed(self.nodes["position"][start] / h, way / h, self.grid))
+        voxels = crossed(self.nodes["position"][start] / h, way / h, self.grid, once=True)
         number = np.arange(self.next_edge, self.next_edge + len(start))
         self.next_edge += len(start)
         self.edges.append(
@@ -237,7 +249,7 @@ class Graph:
             voxels=voxels,
             number=number,
         )
-        self._tally(voxels, length, 1)
+        self._take_in(self.edges.n - len(start))
 
     def split(self, edge: int, voxel: int) -> int:
         """Return a node of `edge` in `voxel`, a new one if need be; -1 if it is not in there."""
@@ -260,7 +272,6 @@ class Graph:
         at = int(np.flatnonzero(crosses == voxel)[0])
         length = float(edges["length"][edge])
         self.crowding.add(crosses[:1], np.array([length]), -1)
-        self.count[voxel] += 1
         values = {name: edges[name][edge].copy() for name in edges.names}
         values |= {
             "ends": (node, last),
@@ -273,6 +284,7 @@ class Graph:
         edges["voxels"][edge, at + 1 :] = NONE
         edges["ends"][edge, 1] = node
         edges["length"][edge] = max(share * length, 1e-3 * self.grid.voxel)
+        self.crossings.split(edges["voxels"], edge, at)
         rows = np.array([edge, edges.n - 1])
         self.crowding.add(edges["voxels"][rows, 0], edges["length"][rows], 1)
         self.changed.append(crosses[at : at + 1])
@@ -310,8 +322,12 @@ class Graph:
         ndarray of int64
             For each node the new row, -1 if it is gone.
         """
-        self._tally(self.edges["voxels"][edges], self.edges["length"][edges], -1)
+        gone = self.edges["voxels"][edges]
+        self.crowding.add(gone[:, 0], self.edges["length"][edges], -1)
+        self.changed.append(gone[gone >= 0])
+        self.crossings.remove(self.edges["voxels"])
         self.edges.keep(~edges)
+        self.crossings.add(self.edges["voxels"], 0)
         stays = self.nodes["root"] & self.nodes["site"]
         stays[keep] = True
         stays[self.edges["ends"].ravel()] = True
@@ -343,14 +359,7 @@ class Graph:
 
     def pieces(self, edges: Any = slice(None)) -> NDArray[np.int32]:
         """Return of every node which piece of the network it is in, all edges or some taken."""
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
-        n, ends = self.nodes.n, self.edges["ends"][edges]
-        links = coo_array((np.ones(len(ends), np.int8), (ends[:, 0], ends[:, 1])), shape=(n, n))
-        _, piece = connected_components(links, directed=False)
-        result: NDArray[np.int32] = piece
-        return result
+        return pieces(self.edges["ends"][edges], self.nodes.n)
 
     def state(self) -> dict[str, Array]:
         """Return what a restart needs."""
@@ -360,19 +369,21 @@ class Graph:
 
     def load(self, state: Mapping[str, Array]) -> None:
         """Go to a stored state."""
+        self.crossings.remove(self.edges["voxels"])
         for name in ("nodes", "edges"):
             prefix = f"{name}/"
             getattr(self, name).load(
                 {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
             )
         self.next_node, self.next_edge = (int(n) for n in state["numbered"])
-        self.count[:] = 0
         self.crowding.clear()
-        self._tally(self.edges["voxels"], self.edges["length"], 1)
+        self._take_in(0)
         self.changed.clear()
 
-    def _tally(self, voxels: NDArray[np.int32], length: Array, sign: int) -> None:
-        self.crowding.add(voxels[:, 0], length, sign)
-        real = voxels[voxels >= 0]
-        np.add.at(self.count, real, np.int32(sign))
-        self.changed.append(real)
+    def _take_in(self, start: int) -> None:
+        """Note where edges are from a row on."""
+        voxels = self.edges["voxels"]
+        self.crossings.add(voxels, start)
+        new = voxels[start:]
+        self.crowding.add(new[:, 0], self.edges["length"][start:], 1)
+        self.changed.append(new[new >= 0])

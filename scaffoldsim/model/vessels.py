@@ -248,11 +248,10 @@ class Vessels:
         nodes, directions = [], []
         for row in np.flatnonzero(becomes)[np.argsort(ids[becomes])].tolist():
             near = self._around(int(voxels[row]))
-            near = near[self.graph.count[near] > 0]
-            if not near.size:
+            edges = self.graph.crossings.edges_in(near)
+            if not edges.size:
                 becomes[row] = False
                 continue
-            edges = self.growth.edges_in(near)
             ends = np.unique(self.graph.edges["ends"][edges])
             cell = np.array(np.unravel_index(voxels[row], self.grid.shape)) + 0.5
             way = self.graph.between(self.graph.nodes["position"][ends], cell * self.grid.voxel)
@@ -346,7 +345,7 @@ class Vessels:
         self.growth.joined = bool(state["joined"])
         self._dense = self._too_dense()
         self._perfuse(float(state["now"]))
-        self.flag = (self.graph.count > 0).reshape(self.grid.shape)
+        self.flag = (self.graph.crossings.first >= 0).reshape(self.grid.shape)
         self.changed = np.zeros(0, np.int32)
         if self._owner is not None:
             ids = zip(self.tips["number"].tolist(), state["agents"].tolist(), strict=True)
@@ -434,16 +433,18 @@ class Vessels:
     def _carry_on(self) -> None:
         """Say of edges that are new since the last look whether they are parts with blood."""
         closed = self.graph.edges["closed"][len(self.carries) :]
+        if not closed.size:
+            return
         with np.errstate(invalid="ignore"):
             new = closed + float(self.rules.opening) <= self._now
         self.carries = np.concatenate([self.carries, new])
 
     def _take_stock(self) -> None:
         """See which voxels hold a vessel now, and whether there are too many."""
-        touched = np.unique(np.concatenate([np.zeros(0, np.int32), *self.graph.changed]))
-        held, flag = self.graph.count[touched] > 0, self.flag.reshape(-1)
-        self.changed = touched[flag[touched] != held]
-        flag[touched] = held
+        flag, holds = self.flag.reshape(-1), self.graph.crossings.hold
+        touched = np.concatenate([np.zeros(0, np.int32), *self.graph.changed])
+        self.changed = np.unique(touched[flag[touched] != holds(touched)])
+        flag[self.changed] = holds(self.changed)
         dense, self._dense = self._dense, self._too_dense()
         if self._dense and not dense:
             warnings.warn(

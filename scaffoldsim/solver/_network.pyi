@@ -23,6 +23,18 @@ def walk(
     at: NDArray[Any],
     block: NDArray[Any],
 ) -> int: ...
+def pieces(tail: NDArray[Any], head: NDArray[Any], piece: NDArray[Any]) -> int: ...
+def runs(
+    tail: NDArray[Any],
+    head: NDArray[Any],
+    held: NDArray[Any],
+    inner: NDArray[Any],
+    piece: NDArray[Any],
+    number: NDArray[Any],
+    run: NDArray[Any],
+    first: NDArray[Any],
+    last: NDArray[Any],
+) -> tuple[int, int]: ...
 def chains(
     tail: NDArray[Any],
     head: NDArray[Any],

@@ -32,6 +32,97 @@ def adjacency(const int[::1] tail, const int[::1] head, const unsigned char[::1]
                 link[start[head[e]]] = <int>e
 
 
+def pieces(const int[::1] tail, const int[::1] head, int[::1] piece):
+    """Number of the connected piece of each node, in the order of their first nodes; how many."""
+    cdef Py_ssize_t e, i, n = piece.shape[0]
+    cdef int count = 0
+    with nogil:
+        for i in range(n):
+            piece[i] = <int>i
+        for e in range(tail.shape[0]):
+            join(&piece[0], tail[e], head[e])
+        for i in range(n):  # a piece is led by its first node
+            if piece[i] == i:
+                piece[i] = count
+                count += 1
+            else:
+                piece[i] = piece[piece[i]]
+    return count
+
+
+cdef inline int ancestor(int* piece, int u) noexcept nogil:
+    """The node that leads a piece; what is passed then points past half of the way."""
+    while piece[u] != u:
+        piece[u] = piece[piece[u]]
+        u = piece[u]
+    return u
+
+
+cdef inline void join(int* piece, int u, int v) noexcept nogil:
+    """Make one of two pieces, led by the lower node."""
+    u, v = ancestor(piece, u), ancestor(piece, v)
+    if u < v:
+        piece[v] = u
+    else:
+        piece[u] = v
+
+
+def runs(const int[::1] tail, const int[::1] head, const unsigned char[::1] held,
+         unsigned char[::1] inner, int[::1] piece, int[::1] number, int[::1] run,
+         int[::1] first, int[::1] last):
+    """Edges one after the other become one: those between nodes that join just two and are not held.
+
+    Writes per edge the `run` that it is part of, -1 in a ring with no other node; per run the
+    nodes at its ends, as numbers; and the `number` of each such node, from 0 on, -1 of those that
+    no edge joins (of an `inner` one it is the run). Returns how many runs and nodes there are.
+    """
+    cdef Py_ssize_t e, i, n = piece.shape[0], m = tail.shape[0]
+    cdef int u, v, at, lead, count = 0, nodes = 0
+    with nogil:
+        for i in range(n):
+            piece[i] = <int>i
+            number[i] = 0
+        for e in range(m):
+            number[tail[e]] += 1
+            number[head[e]] += 1
+        for i in range(n):
+            inner[i] = number[i] == 2 and not held[i]
+            number[i] = -1
+        for e in range(m):
+            if inner[tail[e]] and inner[head[e]]:
+                join(&piece[0], tail[e], head[e])
+        for e in range(m):
+            u, v = tail[e], head[e]
+            if inner[u] and inner[v]:
+                continue
+            if inner[v]:
+                u, v = v, u
+            if number[v] < 0:
+                number[v] = nodes
+                nodes += 1
+            if not inner[u]:
+                if number[u] < 0:
+                    number[u] = nodes
+                    nodes += 1
+                first[count], last[count] = number[u], number[v]
+                run[e] = count
+                count += 1
+                continue
+            lead = ancestor(&piece[0], u)
+            at = number[lead]
+            if at < 0:
+                at = number[lead] = count
+                first[at] = number[v]
+                count += 1
+            else:
+                last[at] = number[v]
+            run[e] = at
+        for e in range(m):
+            if inner[tail[e]] and inner[head[e]]:
+                run[e] = number[ancestor(&piece[0], tail[e])]
+    return count, nodes
+
+
 def walk(const int[::1] tail, const int[::1] head, const int[::1] start, const int[::1] link,
          const int[::1] roots, int[::1] order, int[::1] rank, int[::1] low, int[::1] parent,
          int[::1] by, int[::1] at, int[::1] block):

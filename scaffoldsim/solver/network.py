@@ -25,7 +25,16 @@ from numpy.typing import ArrayLike, NDArray
 from scaffoldsim.solver import _network
 from scaffoldsim.solver.inputs import positive
 
-__all__ = ["Carried", "Flow", "StalledError", "carried", "on_a_path", "poiseuille", "solve"]
+__all__ = [
+    "Carried",
+    "Flow",
+    "StalledError",
+    "carried",
+    "on_a_path",
+    "pieces",
+    "poiseuille",
+    "solve",
+]
 
 Array = NDArray[Any]
 
@@ -140,7 +149,42 @@ def on_a_path(edges: ArrayLike, n_nodes: int, roots: ArrayLike) -> NDArray[np.bo
     """
     count = int(positive(n_nodes, "n_nodes", "nodes", zero=True))
     tail, head = _nodes(edges, count)
-    return _walk(tail, head, np.ones(len(tail), bool), _roots(roots, count), count).on_path
+    held = _roots(roots, count)
+    # A path takes all edges between two branchings or none, so one stands for them.
+    held, number = np.zeros(count, bool), np.empty(count, np.int32)
+    held[_roots(roots, count)] = True
+    run, first, last = np.empty((3, len(tail)), np.int32)
+    runs, nodes = _network.runs(
+        tail, head, held.view(np.uint8), np.empty(count, np.uint8), np.empty(count, np.int32),
+        number, run, first, last,
+    )  # fmt: skip
+    ends = number[held]
+    whole = _walk(first[:runs], last[:runs], np.ones(runs, bool), ends[ends >= 0], nodes)
+    return np.append(whole.on_path, False)[run]
+
+
+def pieces(edges: ArrayLike, n_nodes: int) -> NDArray[np.int32]:
+    """Which connected piece of a network each node is in, numbered in the order of first nodes.
+
+    Parameters
+    ----------
+    edges : (m, 2) int, nodes of each edge
+    n_nodes : number of nodes
+
+    Raises
+    ------
+    ValueError
+        An edge that names no node.
+
+    Examples
+    --------
+    >>> pieces([(3, 1), (4, 2)], 5).tolist()
+    [0, 1, 2, 1, 2]
+    """
+    count = int(positive(n_nodes, "n_nodes", "nodes", zero=True))
+    piece = np.empty(count, np.int32)
+    _network.pieces(*_nodes(edges, count), piece)
+    return piece
 
 
 def solve(

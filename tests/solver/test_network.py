@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaffoldsim.solver.network import StalledError, carried, on_a_path, poiseuille, solve
+from scaffoldsim.solver.network import (
+    StalledError,
+    carried,
+    on_a_path,
+    pieces,
+    poiseuille,
+    solve,
+)
 
 NAN = np.nan
 
@@ -117,6 +124,18 @@ def test_paths_are_paths(net):
                 expected[[key for *_, key in path]] = True
 
     assert (on_a_path(net.edges, net.n, roots) == expected).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(nets())
+def test_pieces_are_those_of_networkx(net):
+    found = pieces(net.edges, net.n).tolist()
+
+    leaders = [found.index(number) for number in range(max(found, default=-1) + 1)]
+    assert leaders == sorted(leaders)
+    assert {frozenset(i for i in range(net.n) if found[i] == k) for k in set(found)} == {
+        frozenset(piece) for piece in nx.connected_components(graph(net.edges, net.n))
+    }
 
 
 def test_a_path_closes_when_a_tip_meets_another_root():
