@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scaffoldsim.model import _vessels, anastomosis, counter, steering
+from scaffoldsim.model import anastomosis, counter, steering
 from scaffoldsim.model.steering import HOUR, Surroundings, unit, unit_vectors
 from scaffoldsim.model.vessel_graph import Graph, Table, barred
 
@@ -83,7 +83,8 @@ class Growth:
         voxel = nodes["voxel"][sites]
         rate = rules.sprouts(around.vegf(voxel)) * self._room(voxel)
         sites = sites[draw < -np.expm1(-rate * dt)]
-        rows = sites[self._alone(nodes["position"][sites])]
+        place, spacing = nodes["position"][sites], float(rules.spacing)
+        rows = sites[self.graph.apart(place, self.positions(), spacing)]
         if rows.size:
             nodes["ready"][rows] = time + dt + float(rules.refractory)
             self.start(rows, self._outward(rows, around, seed, step), 0.0)
@@ -178,14 +179,6 @@ class Growth:
             0.0, 1.0 - self.graph.crowding.around(voxel) / float(self.rules.crowded)
         )
         return room
-
-    def _alone(self, position: Array) -> NDArray[np.bool_]:
-        """Return which positions are not within `spacing` of a tip or of one before that is not."""
-        graph, alone = self.graph, np.empty(len(position), bool)
-        wraps = np.array(self.grid.periodic, np.int32)
-        spacing = float(self.rules.spacing)
-        _vessels.apart(position, self.positions(), graph.size, wraps, spacing, alone.view(np.uint8))
-        return alone
 
     def _outward(self, rows: Array, around: Surroundings, seed: int, step: int) -> Array:
         """Return where sprouts go: into the box from a root, sideways from a vessel."""

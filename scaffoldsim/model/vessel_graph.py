@@ -199,6 +199,12 @@ class Graph:
         result: Array = way - turn
         return result
 
+    def apart(self, position: Array, others: Array, spacing: float) -> NDArray[np.bool_]:
+        """Return which positions are `spacing` or more, m, from others and all before that are."""
+        apart = np.empty(len(position), bool)
+        _vessels.apart(position, others, self.size, self._box[1], spacing, apart.view(np.uint8))
+        return apart
+
     def add_nodes(
         self,
         position: Array,

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaffoldsim.model import _vessels
 from scaffoldsim.model.anastomosis import OWN_NODES, encounters
 from scaffoldsim.model.crossings import MOST_CROSSED
 from scaffoldsim.model.crowding import BLOCK, Crowding
@@ -124,8 +123,8 @@ def test_what_bars_a_segment(seed: int, ends: bool, across: int) -> None:
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), n=st.integers(0, 30), m=st.integers(0, 30))
 def test_what_is_apart(seed: int, n: int, m: int) -> None:
-    draw, size = np.random.default_rng(seed), np.array([1.0, 2.0, 1.5])
-    wraps = np.array([True, False, True])
+    draw, grid = np.random.default_rng(seed), Grid((4, 8, 6), 0.25, (True, False, True))
+    size, wraps = np.array(grid.size), np.array(grid.periodic)
     sites, tips = draw.random((n, 3)) * size, draw.random((m, 3)) * size
 
     def off(a: Any, b: Any) -> float:
@@ -136,9 +135,7 @@ def test_what_is_apart(seed: int, n: int, m: int) -> None:
     for row, site in enumerate(sites):
         if all(off(site, other) >= 0.4 for other in [*tips, *sites[wanted]]):
             wanted.append(row)
-    found = np.empty(n, np.uint8)
-    _vessels.apart(sites, tips, size, wraps.astype(np.int32), 0.4, found)
-    assert np.flatnonzero(found).tolist() == wanted
+    assert np.flatnonzero(Graph(grid).apart(sites, tips, 0.4)).tolist() == wanted
 
 
 @settings(max_examples=25, deadline=None)
