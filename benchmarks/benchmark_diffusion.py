@@ -52,7 +52,7 @@ PERIOD, FOAM_CELL = 50, 30  # voxels: 728 um pores in the gyroid, 600 um in the 
 CONTRAST = 1e-4  # diffusivity of a wall that lets a little through
 PINHOLES = 2e-4  # of the wall voxels of a sealed foam
 
-# What DESIGN asks for, must and aim; the first is a least value, the others greatest ones.
+# Goals, must and aim; the first is a least value, the others greatest ones.
 SWEEP_GOAL, SPEEDUP_GOAL = (0.7, 0.9), (1.6, 1.9)
 WARM_GOAL, COLD_GOAL, SEALED_GOAL, LINEAR_GOAL = (50, 25), (150, 75), (800, 300), (60, 30)
 MEMORY_GOAL = (80, 50)  # B per voxel, five fields
@@ -81,10 +81,10 @@ class Table:
         verdict = ""
         for kind, bound in zip(("must", "aim"), goal or (), strict=False):
             met = value >= bound if least else value <= bound
-            verdict += f"  {kind} {bound:g} {'met' if met else 'MISSED'}"
+            verdict += f"  {kind} {bound:.3g} {'met' if met else 'MISSED'}"
             if not met:
                 self.missed[kind].append(name)
-        print(f"{name:62}{value:8.2f} {unit:9}{verdict:34}{note}".rstrip(), flush=True)
+        print(f"{name:62}{value:8.2f} {unit:9}{verdict:34} {note}".rstrip(), flush=True)
 
     def close(self) -> None:
         for kind, names in self.missed.items():

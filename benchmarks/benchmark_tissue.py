@@ -138,28 +138,54 @@ def best(call: Callable[[], object], repeats: int) -> float:
     return 1e3 * min(spent)
 
 
-class Day:
-    """Times what the tissue of a model does, by part and hour; the best of all days counts."""
+class Hours:
+    """Times parts of a step by the hour of the day; of each hour the best of all days counts."""
 
-    def __init__(self, tissue: Any) -> None:
-        self.times = {part: np.full(DAY, np.inf) for part in (*PARTS, "rest", "all")}
-        self.best = {True: np.inf, False: np.inf}  # of degradation, by whether it acts
-        self.acts = {True: 0, False: 0}
-        self._spent = dict.fromkeys(self.times, 0.0)
-        for part, names in PARTS.items():
-            for name in names:
-                setattr(tissue, name, self._timed(part, getattr(tissue, name)))
-        tissue.degradation.advance = self._timed("degradation", tissue.degradation.advance)
+    def __init__(self, parts: Any) -> None:
+        self.times = {part: np.full(DAY, np.inf) for part in parts}
+        self.spent: dict[str, float] = {}
 
-    def _timed(self, part: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    def watch(self, part: str, owner: Any, name: str) -> None:
+        """Let what a method takes count for a part."""
+        call = getattr(owner, name)
+
         def timed(*arguments: Any, **options: Any) -> Any:
             start = CLOCK[0]()
             try:
                 return call(*arguments, **options)
             finally:
-                self._spent[part] += CLOCK[0]() - start
+                self.spent[part] += CLOCK[0]() - start
 
-        return timed
+        setattr(owner, name, timed)
+
+    def whole(self, step: Callable[[], object]) -> None:
+        """Take a step, of which the parts are parts."""
+        self.spent = dict.fromkeys(self.times, 0.0)
+        start = CLOCK[0]()
+        step()
+        self.spent["all"] = CLOCK[0]() - start
+
+    def keep(self, hour: int) -> None:
+        """Let the step count for its hour."""
+        for part, spent in self.spent.items():
+            self.times[part][hour] = min(self.times[part][hour], spent)
+
+    def mean(self, part: str) -> float:
+        """Milliseconds of a part in a step."""
+        return 1e3 * float(self.times[part].mean())
+
+
+class Day(Hours):
+    """Times what the tissue of a model does."""
+
+    def __init__(self, tissue: Any) -> None:
+        super().__init__((*PARTS, "rest", "all"))
+        self.best = {True: np.inf, False: np.inf}  # of degradation, by whether it acts
+        self.acts = {True: 0, False: 0}
+        for part, names in PARTS.items():
+            for name in names:
+                self.watch(part, tissue, name)
+        self.watch("degradation", tissue.degradation, "advance")
 
     def run(self, model: ss.Model) -> None:
         """One day of the tissue alone: cells stay where they are, and fields as they are."""
@@ -167,22 +193,17 @@ class Day:
         for hour in range(DAY):
             model.cells.seed, model.cells.step = model.seed, model.step_index
             model.rates.advance(model.seconds, model.seconds + model.dt)
-            self._spent = dict.fromkeys(self._spent, 0.0)
-            start = CLOCK[0]()
-            tissue.give(model.dt)
-            tissue.advance(model, model.dt)
-            self._spent["all"] = CLOCK[0]() - start
+            self.whole(lambda: (tissue.give(model.dt), tissue.advance(model, model.dt)))
             model.step_index += 1
             if hour == DAY - 1:
                 again = of_next_solve(model)
-                self._spent["ground"] += again
-                self._spent["all"] += again
-            self._spent["rest"] = self._spent["all"] - sum(self._spent[part] for part in PARTS)
+                self.spent["ground"] += again
+                self.spent["all"] += again
+            self.spent["rest"] = self.spent["all"] - sum(self.spent[part] for part in PARTS)
             acts = tissue.degradation.state()["owed"] == 0
             self.acts[bool(acts)] += 1
-            self.best[bool(acts)] = min(self.best[bool(acts)], self._spent["degradation"])
-            for part, spent in self._spent.items():
-                self.times[part][hour] = min(self.times[part][hour], spent)
+            self.best[bool(acts)] = min(self.best[bool(acts)], self.spent["degradation"])
+            self.keep(hour)
 
     def mean(self, part: str) -> float:
         """Milliseconds of a part in a step; of "all" the sum of them."""
@@ -191,7 +212,7 @@ class Day:
         if part == "degradation":
             spent = sum(n * self.best[acts] for acts, n in self.acts.items() if n)
             return 1e3 * spent / sum(self.acts.values())
-        return 1e3 * float(self.times[part].mean())
+        return super().mean(part)
 
 
 def of_next_solve(model: ss.Model) -> float:

@@ -22,18 +22,17 @@ import os
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from benchmark_diffusion import Oxygen, Table, network
+from benchmark_tissue import CLOCK, DAY, Hours, best
 
 import scaffoldsim as ss
 from scaffoldsim.model.circulation import Circulation
 
-DAY, HOUR = 24, 3600.0
-CLOCK = [time.perf_counter]
+HOUR = 3600.0
 WANTED, VEGF = 60e6, 1e-6  # 1/m2, kg/m3
 CROWDED = "80 mm/mm^3"
 INNER = 20e9  # roots per m3 of the box
@@ -51,16 +50,6 @@ PARTS = {
     "walls, throats": [("", "_look")],
     "cells": [("", "_incorporate"), ("", "_let_out")],
 }
-
-
-def best(call: Callable[[], object], repeats: int) -> float:
-    """Milliseconds of the quickest of some calls."""
-    spent = []
-    for _ in range(repeats):
-        start = CLOCK[0]()
-        call()
-        spent.append(CLOCK[0]() - start)
-    return 1e3 * min(spent)
 
 
 def grown(n: int, threads: int, folder: Path) -> ss.Model:
@@ -119,12 +108,11 @@ def circulation_of(model: ss.Model) -> Circulation:
     return model.circulation
 
 
-class Day:
-    """Times what vessels do, by part and hour; the best of all days counts."""
+class Day(Hours):
+    """Times what vessels do."""
 
     def __init__(self, circulation: Any) -> None:
-        self.times = {part: np.full(DAY, np.inf) for part in (*PARTS, "all")}
-        self._spent = dict.fromkeys(self.times, 0.0)
+        super().__init__((*PARTS, "all"))
         owners = {
             "": circulation,
             "vessels": circulation.vessels,
@@ -132,18 +120,7 @@ class Day:
         }
         for part, methods in PARTS.items():
             for owner, name in methods:
-                call = getattr(owners[owner], name)
-                setattr(owners[owner], name, self._timed(part, call))
-
-    def _timed(self, part: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        def timed(*arguments: Any, **options: Any) -> Any:
-            start = CLOCK[0]()
-            try:
-                return call(*arguments, **options)
-            finally:
-                self._spent[part] += CLOCK[0]() - start
-
-        return timed
+                self.watch(part, owners[owner], name)
 
     def run(self, model: ss.Model) -> None:
         """One day of the vessels alone: a few walls change, and fields stay as they are."""
@@ -151,17 +128,9 @@ class Day:
             if hour == 0:
                 host = model.tissue.matrix.host.reshape(-1)
                 host[model.step_index % 977 :: 9973] = 1.0
-            self._spent = dict.fromkeys(self._spent, 0.0)
-            start = CLOCK[0]()
-            circulation_of(model).advance(model, HOUR)
-            self._spent["all"] = CLOCK[0]() - start
+            self.whole(lambda: circulation_of(model).advance(model, HOUR))
             model.step_index += 1
-            for part, spent in self._spent.items():
-                self.times[part][hour] = min(self.times[part][hour], spent)
-
-    def mean(self, part: str) -> float:
-        """Milliseconds of a part in a step."""
-        return 1e3 * float(self.times[part].mean())
+            self.keep(hour)
 
 
 def measure(n: int, threads: int, days: int, table: Table) -> None:
