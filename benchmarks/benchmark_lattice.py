@@ -37,7 +37,7 @@ TYPES = list(DEFAULTS["cell_types"])
 SENESCENT = TYPES.index("senescent")
 SLOPE = 20.0  # of the potential, half its range over half a period: about 40 of chemotaxis strength
 
-# What DESIGN asks for, must and aim.
+# Goals, must and aim.
 SPEED_GOAL, SPEEDUP_GOAL, MEMORY_GOAL = (8, 18), (1.7, 1.9), (100, 70)
 
 
