@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scaffoldsim.model import _vessels
 from scaffoldsim.model.crossings import MOST_CROSSED, Crossings
 from scaffoldsim.model.crowding import Crowding
-from scaffoldsim.solver.network import pieces
+from scaffoldsim.solver.graph import pieces
 
 if TYPE_CHECKING:
     from scaffoldsim.scaffold.grid import Grid

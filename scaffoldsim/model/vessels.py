@@ -15,7 +15,9 @@ from scaffoldsim.model.checks import require_mask
 from scaffoldsim.model.steering import HOUR, Surroundings, unit, unit_vectors
 from scaffoldsim.model.tip_growth import Growth
 from scaffoldsim.model.vessel_graph import Graph
-from scaffoldsim.solver.network import Flow, on_a_path, poiseuille, solve
+from scaffoldsim.model.vessel_loss import regress, strike
+from scaffoldsim.solver.graph import on_a_path
+from scaffoldsim.solver.network import Flow, poiseuille, solve
 
 if TYPE_CHECKING:
     from scaffoldsim.model.sprouting import VesselTissue
@@ -197,7 +199,9 @@ class Vessels:
         growth : float or (nx, ny, nz)
             Factor on the speed of tips.
         regression : (nx, ny, nz), 1/s, optional
-            Hazard of vessels beyond that of the rules, also of those that carry blood.
+            Hazard of vessels beyond that of the rules, also of those that carry blood. A segment is
+            lost as a whole, from one branching to the next; what it cuts off from every root
+            lives on for the time of `VesselTissue.regression`, unless it is joined again.
         seed, step
             Of the random numbers.
 
@@ -385,29 +389,12 @@ class Vessels:
         seed: int,
         step: int,
     ) -> None:
-        """Let vessels disappear that lack flow and VEGF, and all that hung on them."""
-        graph, edges, rules = self.graph, self.graph.edges, self.rules
+        """Let vessels disappear."""
         elapsed, self._looked = end - self._looked, end
-        if not edges.n:
-            return
-        voxel = edges["voxels"][:, 0]
-        lacks = np.isnan(edges["closed"]) & (around.vegf(voxel) < float(rules.survival_vegf))
-        spent = np.minimum(elapsed, end - edges["born"])
-        edges["lacking"][:] = np.where(lacks, edges["lacking"] + spent, 0.0)
-        due = edges["lacking"] >= float(rules.regression)
-        if hazard is not None:
-            chance = -np.expm1(-hazard.reshape(-1)[voxel].astype(np.float64) * spent)
-            key = counter.keys(seed=seed, step=step, purpose="vessel loss")
-            due |= counter.uniform(edges["number"], key) < chance
-        if not due.any():
-            return
-        self.growth.joined |= bool((due & ~np.isnan(edges["closed"])).any())
-        table = self.tips
-        table["node"][:] = graph.remove(due, table["node"])[table["node"]]
-        held = graph.rooted()
-        table.keep(held[table["node"]])
-        loose = ~held[edges["ends"][:, 0]]
-        table["node"][:] = graph.remove(loose, table["node"])[table["node"]]
+        if self.graph.edges.n:
+            regress(self.growth, around, end, elapsed)
+        if hazard is not None and self.graph.edges.n:
+            strike(self.growth, hazard.reshape(-1), end, elapsed, seed, step)
 
     def _find_paths(self, end: float) -> None:
         """Say which edges are on a path between two roots, and since when."""

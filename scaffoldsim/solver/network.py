@@ -6,35 +6,26 @@ enters or leaves; at every other node what flows in flows out,
     sum over edges of g (p_j - p_i) = 0,    flow of an edge = g (p_tail - p_head).
 
 An edge carries flow only on a path between two held nodes, so `solve` first drops all others
-(`on_a_path`), then makes one edge of every row of edges in series; conjugate gradients
+(`graph.on_a_path`), then makes one edge of every row of edges in series; conjugate gradients
 preconditioned by the diagonal do the rest, for each piece of the network by itself. Everything
 runs on one thread in one order, so the bits depend on the arguments alone.
 
-Source: Hestenes & Stiefel, J Res Natl Bur Stand 49:409 (1952), conjugate gradients; Hopcroft &
-Tarjan, Commun ACM 16:372 (1973), biconnected components; both recalled.
+Source: Hestenes & Stiefel, J Res Natl Bur Stand 49:409 (1952), conjugate gradients; recalled.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scaffoldsim.solver import _network
+from scaffoldsim.solver.graph import Walk, adjacency, nodes_of, walk_from
 from scaffoldsim.solver.inputs import positive
 
-__all__ = [
-    "Carried",
-    "Flow",
-    "StalledError",
-    "carried",
-    "on_a_path",
-    "pieces",
-    "poiseuille",
-    "solve",
-]
+__all__ = ["Carried", "Flow", "StalledError", "carried", "poiseuille", "solve"]
 
 Array = NDArray[Any]
 
@@ -119,74 +110,6 @@ def poiseuille(
     return np.asarray(np.pi / 8 * (r * r) * (r * r) / (mu * length))
 
 
-def on_a_path(edges: ArrayLike, n_nodes: int, roots: ArrayLike) -> NDArray[np.bool_]:
-    """Which edges lie on a path, without repeated nodes, between two different roots.
-
-    These are the edges in the same biconnected component as a virtual node joined to all roots.
-
-    Parameters
-    ----------
-    edges : (m, 2) int, nodes of each edge; parallel edges are allowed, a loop is on no path
-    n_nodes : number of nodes
-    roots : node numbers (repeats do not count), or (n_nodes,) bool
-
-    Returns
-    -------
-    (m,) bool
-
-    Raises
-    ------
-    ValueError
-        An edge or a root that names no node.
-
-    Examples
-    --------
-    Two roots, a dead end and a loop that hangs on one node:
-
-    >>> edges = [(0, 1), (1, 2), (1, 3), (1, 4), (4, 5), (5, 1)]
-    >>> on_a_path(edges, 6, roots=[0, 2]).tolist()
-    [True, True, False, False, False, False]
-    """
-    count = int(positive(n_nodes, "n_nodes", "nodes", zero=True))
-    tail, head = _nodes(edges, count)
-    held = _roots(roots, count)
-    # A path takes all edges between two branchings or none, so one stands for them.
-    held, number = np.zeros(count, bool), np.empty(count, np.int32)
-    held[_roots(roots, count)] = True
-    run, first, last = np.empty((3, len(tail)), np.int32)
-    runs, nodes = _network.runs(
-        tail, head, held.view(np.uint8), np.empty(count, np.uint8), np.empty(count, np.int32),
-        number, run, first, last,
-    )  # fmt: skip
-    ends = number[held]
-    whole = _walk(first[:runs], last[:runs], np.ones(runs, bool), ends[ends >= 0], nodes)
-    return np.append(whole.on_path, False)[run]
-
-
-def pieces(edges: ArrayLike, n_nodes: int) -> NDArray[np.int32]:
-    """Which connected piece of a network each node is in, numbered in the order of first nodes.
-
-    Parameters
-    ----------
-    edges : (m, 2) int, nodes of each edge
-    n_nodes : number of nodes
-
-    Raises
-    ------
-    ValueError
-        An edge that names no node.
-
-    Examples
-    --------
-    >>> pieces([(3, 1), (4, 2)], 5).tolist()
-    [0, 1, 2, 1, 2]
-    """
-    count = int(positive(n_nodes, "n_nodes", "nodes", zero=True))
-    piece = np.empty(count, np.int32)
-    _network.pieces(*_nodes(edges, count), piece)
-    return piece
-
-
 def solve(
     edges: ArrayLike, conductance: ArrayLike, held: ArrayLike, *, tolerance: float = TOLERANCE
 ) -> Flow:
@@ -225,7 +148,7 @@ def solve(
     if pressure.ndim != 1:
         raise ValueError(f"held has shape {pressure.shape}; it must be one value per node.")
     n = len(pressure)
-    tail, head = _nodes(edges, n)
+    tail, head = nodes_of(edges, n)
     g = _per_edge(conductance, "conductance", "m3/s/Pa", len(tail))
     wrong = (g != 0) & ~((g >= LEAST) & (g <= MOST))
     if wrong.any():
@@ -235,7 +158,7 @@ def solve(
             f"[{LEAST:g}, {MOST:g}] m3/s/Pa."
         )
     is_held = ~np.isnan(pressure)
-    walk = _walk(tail, head, g > 0, np.flatnonzero(is_held).astype(np.int32), n)
+    walk = walk_from(tail, head, g > 0, np.flatnonzero(is_held).astype(np.int32), n)
     flow, residual, iterations = _flows(tail, head, g, walk, is_held, pressure, tolerance)
     if residual > 10 * tolerance:
         raise StalledError(
@@ -292,7 +215,7 @@ def carried(
             "where nothing enters."
         )
     n = len(entering)
-    tail, head = _nodes(edges, n)
+    tail, head = nodes_of(edges, n)
     m = len(tail)
     q = _per_edge(flow, "flow", "m3/s", m)
     k = _per_edge(loss, "loss", "m3/s, >= 0", m, least=0.0)
@@ -308,7 +231,7 @@ def carried(
             "enters there in mol/m3, or a flow that is conserved."
         )
     fed[dry] = 0.0
-    start, link = _adjacency(tail, head, q != 0, n)
+    start, link = adjacency(tail, head, q != 0, n)
     node, mean, released = entering.copy(), beyond.copy(), np.zeros(m)
     scratch = np.empty((2, n), np.int32)
     circling = _network.carry(
@@ -324,38 +247,13 @@ def carried(
     return Carried(node, mean, released)
 
 
-# ------------------------------------------------------------------------ graph
-class _Walk(NamedTuple):
-    """Nodes in the order of discovery from the roots, and how each was found."""
-
-    order: NDArray[np.int32]
-    parent: NDArray[np.int32]
-    block: NDArray[np.int32]
-    on_path: NDArray[np.bool_]
-
-
-def _adjacency(tail: Array, head: Array, used: Array, n: int) -> tuple[Array, Array]:
-    start, link = np.empty(n + 1, np.int32), np.empty(2 * len(tail), np.int32)
-    _network.adjacency(tail, head, used.view(np.uint8), start, link)
-    return start, link
-
-
-def _walk(tail: Array, head: Array, used: Array, roots: Array, n: int) -> _Walk:
-    start, link = _adjacency(tail, head, used, n)
-    order, rank, low, parent, by, at, block = np.empty((7, n), np.int32)
-    found = _network.walk(tail, head, start, link, roots, order, rank, low, parent, by, at, block)
-    # An edge belongs to the component of its later node: it led there, or leads back from there.
-    later = np.where(rank[tail] > rank[head], tail, head)
-    on_path = used & (tail != head) & (rank[tail] >= 0) & (block[later] >= 0)
-    return _Walk(order[:found], parent, block, on_path)
-
-
+# ------------------------------------------------------------------------ flow
 def _flows(
-    tail: Array, head: Array, g: Array, walk: _Walk, is_held: Array, pressure: Array, tol: float
+    tail: Array, head: Array, g: Array, walk: Walk, is_held: Array, pressure: Array, tol: float
 ) -> tuple[NDArray[np.float64], float, int]:
     """Flow per edge; `pressure` is filled in wherever something may flow."""
     n, m = len(pressure), len(tail)
-    start, link = _adjacency(tail, head, walk.on_path, n)
+    start, link = adjacency(tail, head, walk.on_path, n)
     degree = np.diff(start)
     ends = walk.order[((degree > 2) | (is_held & (degree > 0)))[walk.order]]
     number = np.full(n, -1, np.int32)
@@ -433,42 +331,3 @@ def _per_edge(
         at = int(np.flatnonzero(array < least)[0])
         raise ValueError(f"{name} of edge {at} is {array[at]:g}; it must be in {allowed}.")
     return array
-
-
-def _nodes(edges: Any, n: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """First and second node of every edge."""
-    array = np.asarray(edges)
-    if array.size == 0:
-        array = np.empty((0, 2), np.int32)
-    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iu":
-        raise ValueError(
-            f"edges is an array of {array.dtype} of shape {array.shape}; it must be whole "
-            "numbers of shape (m, 2), the two nodes of each edge."
-        )
-    if max(n, 2 * len(array)) >= 2**31:
-        raise ValueError(
-            f"there are {n} nodes and {len(array)} edges; fewer than 2**30 are allowed."
-        )
-    if array.size and (array.min() < 0 or array.max() >= n):
-        at = int(np.flatnonzero(((array < 0) | (array >= n)).any(1))[0])
-        raise ValueError(f"edge {at} joins {array[at].tolist()}; nodes are numbered 0 to {n - 1}.")
-    tail, head = np.ascontiguousarray(array.T, np.int32)
-    return tail, head
-
-
-def _roots(roots: Any, n: int) -> NDArray[np.int32]:
-    array = np.asarray(roots)
-    if array.dtype == bool and array.shape == (n,):
-        return np.flatnonzero(array).astype(np.int32)
-    if array.size == 0:
-        return np.empty(0, np.int32)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise ValueError(
-            f"roots is an array of {array.dtype} of shape {array.shape}; it must be node "
-            f"numbers, or one bool for each of {n} nodes."
-        )
-    if array.min() < 0 or array.max() >= n:
-        raise ValueError(
-            f"roots go from {array.min()} to {array.max()}; nodes are numbered 0 to {n - 1}."
-        )
-    return np.unique(array).astype(np.int32)

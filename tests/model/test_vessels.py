@@ -31,10 +31,10 @@ def samples(box: Box, n: int = 200) -> np.ndarray:
     return graph.voxel_of(points.reshape(-1, 3)).reshape(-1, n)
 
 
-def books(box: Box) -> None:
+def books(box: Box, *, rooted: bool = True) -> None:
     """What holds in every state: roots, voxels, columns of nodes."""
     v, graph = box.vessels, box.vessels.graph
-    assert graph.rooted().all()
+    assert graph.rooted().all() or not rooted
     count = np.bincount(graph.edges["voxels"][graph.edges["voxels"] >= 0], minlength=v.flag.size)
     np.testing.assert_array_equal(graph.crossings.first >= 0, count > 0)
     np.testing.assert_array_equal(v.flag.ravel(), count > 0)
@@ -134,18 +134,91 @@ def test_what_lacks_flow_and_vegf_disappears_in_a_week() -> None:
     assert box.run(10 * 24).vessels.graph.edges.n == 1
 
 
-def test_hazard_takes_perfused_vessels_and_what_hangs_on_them() -> None:
+def test_a_hazard_takes_perfused_vessels_too() -> None:
     box = Box(law=QUICK, root_density=MANY).run(120)
     lived = box.vessels.graph.edges.n
     assert lived > 200
     box.run(24, regression=np.full(box.grid.shape, 0.3 / DAY))
     assert box.vessels.graph.edges.n < lived
-    books(box)
+    books(box, rooted=False)
     box.run(6, regression=np.full(box.grid.shape, 1.0))
     v = box.vessels
     assert v.graph.edges.n == 0
     assert not v.perfused.any()
     books(box)
+
+
+def test_no_blood_flows_to_where_a_hazard_cut_a_path() -> None:
+    box = Box(law=rules(sprouting="0 1/h", opening="1 h"), vegf=1.0, root_density=0.0)
+    path = box.chain(*[(5.5, 5.5, 0.5 + k) for k in range(11)])
+    arm = box.chain((5.5, 6.5, 5.5), (5.5, 7.5, 5.5))
+    way = np.array([[0, 1.0, 0]]) * 20 * UM
+    box.vessels.graph.add_edges(path[5:6], arm[:1], way, radius=5e-6, time=0.0)
+    box.root(path[0], path[-1])
+    v = box.run(12).vessels
+    assert v.carries.sum() == 10
+    hazard = np.zeros(box.grid.shape)
+    hazard[5, 5, 7:] = 1.0
+    box.run(6, regression=hazard)
+    assert v.graph.edges.n == 7
+    assert not v.carries.any()
+    assert not v.perfused.any()
+
+
+@pytest.mark.parametrize("n", [6, 30])
+def test_a_hazard_takes_segments_whatever_the_length_of_edges(n: int) -> None:
+    """A share exp(-λt) is left, in lines of few or many edges, and of trunks and their arms."""
+    box = Box((40, 40, 20), law=rules(sprouting="0 1/h", regression="1000 d"), root_density=0.0)
+    where = np.arange(1, 40, 2) + 0.5
+    for x in where:
+        for y in where:
+            nodes = box.chain(*[(x, y, z) for z in np.linspace(0.5, 9.5, n + 1)])
+            arm = box.chain((x + 0.4, y, 6.0), (x + 0.4, y, 7.4))
+            way = np.array([[0.4, 0, 1]]) * 20 * UM
+            box.vessels.graph.add_edges(nodes[[n // 2]], arm[:1], way, radius=5e-6, time=0.0)
+            box.root(nodes[0])
+    edges, many = box.vessels.graph.edges, len(where) ** 2
+    box.run(24, regression=np.full(box.grid.shape, 0.5 / DAY))
+    share = np.exp(-0.5)
+    for which in ("trunk", "end", "arm"):
+        ends = box.vessels.graph.nodes["position"][edges["ends"]] / (20 * UM)
+        straight = np.isclose(ends[:, 0, 0], ends[:, 1, 0]) & np.isclose(ends[:, 0, 0] % 1, 0.5)
+        below = ends[:, :, 2].max(1) < 5.01
+        part = {"trunk": straight & below, "end": straight & ~below, "arm": ~straight}[which]
+        lines = np.unique(np.floor(ends[part][:, 0, :2]), axis=0)
+        assert abs(len(lines) - many * share) < 4 * np.sqrt(many * share * (1 - share)), which
+
+
+def test_what_a_hazard_cuts_off_lives_for_a_week_unless_it_is_joined_again() -> None:
+    for joined in (False, True):
+        box = Box(law=rules(sprouting="0 1/h"), vegf=1.0, root_density=0.0)
+        trunk = box.chain((5.5, 5.5, 0.5), (5.5, 5.5, 2.0), (5.5, 5.5, 3.5))
+        arms = box.chain((5.5, 5.5, 3.5), (5.5, 6.5, 4.5), (5.5, 7.5, 5.5))
+        other = box.chain((5.5, 8.5, 0.5), (5.5, 8.5, 2.0))
+        graph, zero = box.vessels.graph, np.zeros((1, 3))
+        graph.add_edges(trunk[-1:], arms[:1], zero, radius=5e-6, time=0.0)
+        arm = box.chain((5.5, 5.5, 3.5), (6.5, 5.5, 4.5))
+        graph.add_edges(trunk[-1:], arm[:1], zero, radius=5e-6, time=0.0)
+        box.root(trunk[0], other[0])
+        hazard = np.zeros(box.grid.shape)
+        hazard[5, 5, :3] = 1.0
+        box.run(6, regression=hazard)
+        left = graph.nodes["position"][:, 2] / (20 * UM) > 3
+        assert not graph.rooted()[left].any()
+        assert left.sum() == 6
+        assert graph.edges.n == 6
+        books(box, rooted=False)
+        if joined:
+            ends = np.flatnonzero(np.isclose(graph.nodes["position"][:, 1], 7.5 * 20 * UM))
+            near = np.flatnonzero(np.isclose(graph.nodes["position"][:, 2], 2.0 * 20 * UM))
+            way = graph.nodes["position"][near] - graph.nodes["position"][ends]
+            graph.add_edges(ends, near, way / 2.0, radius=5e-6, time=box.step * HOUR)
+            box.vessels._take_stock()
+        box.run(7 * 24 - 6)
+        assert graph.edges.n == 6 + joined
+        box.run(6)
+        assert graph.edges.n == (7 if joined else 1)
+        books(box)
 
 
 def test_a_sprout_keeps_off_tips_and_rests() -> None:

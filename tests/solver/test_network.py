@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import networkx as nx
@@ -11,61 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scaffoldsim.solver.network import (
-    StalledError,
-    carried,
-    on_a_path,
-    pieces,
-    poiseuille,
-    solve,
-)
-
-NAN = np.nan
-
-
-@dataclass
-class Net:
-    """A multigraph with loops, closed edges, pieces of its own and a few held nodes."""
-
-    edges: np.ndarray
-    g: np.ndarray
-    held: np.ndarray
-
-    @property
-    def n(self):
-        return len(self.held)
-
-    def solve(self):
-        return solve(self.edges, self.g, self.held)
-
-    def inflow(self, flow):
-        """What enters each node from beyond the network."""
-        into = np.zeros(self.n)
-        np.add.at(into, self.edges[:, 0], flow)
-        np.subtract.at(into, self.edges[:, 1], flow)
-        return into
-
-
-@st.composite
-def nets(draw, largest=40, decades=4):
-    n = draw(st.integers(1, largest))
-    m = draw(st.integers(0, 3 * n))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    edges = rng.integers(0, n, (m, 2))
-    if draw(st.booleans()):  # long and thin
-        edges[:, 1] = np.minimum(edges[:, 0] + rng.integers(0, 3, m), n - 1)
-    g = 10.0 ** rng.uniform(-decades / 2, decades / 2, m) * (rng.random(m) < 0.95)
-    held = np.full(n, NAN)
-    some = rng.choice(n, min(n, draw(st.integers(0, 4))), replace=False)
-    held[some] = rng.choice([0.0, 1.0, 2.5, -3.0], len(some))
-    return Net(edges, g, held)
-
-
-def graph(edges, n):
-    out = nx.MultiGraph()
-    out.add_nodes_from(range(n))
-    out.add_edges_from((a, b, k) for k, (a, b) in enumerate(edges.tolist()))
-    return out
+from scaffoldsim.solver.graph import on_a_path
+from scaffoldsim.solver.network import StalledError, carried, poiseuille, solve
+from tests.solver.nets import NAN, graph, nets
 
 
 def dense(net):
@@ -84,73 +31,6 @@ def dense(net):
             block = a[np.ix_(free, free)]
             p[free] = np.linalg.solve(block, -a[np.ix_(free, held)] @ net.held[held])
     return p
-
-
-# ------------------------------------------------------------------------ paths
-def by_blocks(edges, n, roots):
-    """Edges that share a biconnected component with a node joined to every root."""
-    simple = nx.Graph([(a, b) for a, b in edges.tolist() if a != b])
-    simple.add_nodes_from(range(n))
-    simple.add_edges_from(("s", r) for r in roots)
-    inside = set()
-    for block in nx.biconnected_component_edges(simple):
-        pairs = {frozenset(pair) for pair in block}
-        if any("s" in pair for pair in pairs):
-            inside |= pairs
-    return [a != b and frozenset((a, b)) in inside for a, b in edges.tolist()]
-
-
-@settings(max_examples=150, deadline=None)
-@given(nets())
-def test_paths_are_the_blocks_of_networkx(net):
-    roots = np.flatnonzero(~np.isnan(net.held))
-    found = on_a_path(net.edges, net.n, roots)
-
-    assert found.tolist() == by_blocks(net.edges, net.n, roots.tolist())
-    assert (found == on_a_path(net.edges, net.n, ~np.isnan(net.held))).all()
-    assert (found == on_a_path(net.edges, net.n, np.tile(roots[::-1], 2))).all()
-
-
-@settings(max_examples=60, deadline=None)
-@given(nets(largest=7))
-def test_paths_are_paths(net):
-    """Every simple path between two roots, one by one."""
-    roots = np.flatnonzero(~np.isnan(net.held)).tolist()
-    full = graph(net.edges, net.n)
-    expected = np.zeros(len(net.edges), bool)
-    for k, a in enumerate(roots):
-        for b in roots[k + 1 :]:
-            for path in nx.all_simple_edge_paths(full, a, b):
-                expected[[key for *_, key in path]] = True
-
-    assert (on_a_path(net.edges, net.n, roots) == expected).all()
-
-
-@settings(max_examples=60, deadline=None)
-@given(nets())
-def test_pieces_are_those_of_networkx(net):
-    found = pieces(net.edges, net.n).tolist()
-
-    leaders = [found.index(number) for number in range(max(found, default=-1) + 1)]
-    assert leaders == sorted(leaders)
-    assert {frozenset(i for i in range(net.n) if found[i] == k) for k in set(found)} == {
-        frozenset(piece) for piece in nx.connected_components(graph(net.edges, net.n))
-    }
-
-
-def test_a_path_closes_when_a_tip_meets_another_root():
-    edges = [(0, 1), (1, 2), (3, 4), (4, 5), (1, 6)]
-
-    assert not on_a_path(edges, 7, [0, 3]).any()
-    closed = on_a_path([*edges, (2, 5)], 7, [0, 3])
-    assert closed.tolist() == [True, True, True, True, False, True]
-
-
-def test_a_loop_on_one_root_is_no_path():
-    ring = [(0, 1), (1, 2), (2, 0)]
-
-    assert not on_a_path(ring, 3, [0]).any()
-    assert on_a_path(ring, 3, [0, 1]).all()
 
 
 # --------------------------------------------------------------------- pressure
