@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
 import numpy.typing as npt
@@ -75,6 +76,9 @@ def _metadata(run: Run, frames: Sequence[int], channels: Sequence[Series]) -> di
     words = legend(run).replace("type:", "cell: 0 none, else 1 + type. type:")
     metadata: dict[str, Any] = {
         "axes": "TCZYX",
+        # by what is in it, so that the same export gives the same bytes
+        "UUID": str(uuid5(NAMESPACE_URL, f"scaffoldsim {run.manifest} {times}")),
+        "Creator": "scaffoldsim",
         "Name": run.title,
         "Description": words,
         "Channel": {"Name": [channel.name for channel in channels]},

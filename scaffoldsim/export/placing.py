@@ -62,8 +62,8 @@ def require_space(place: Path, need: int) -> None:
     free = shutil.disk_usage(there).free
     if need > free:
         raise ResourceError(
-            f"the export would write up to {need / 1e9:.3g} GB to {place}; {free / 1e9:.3g} GB are "
-            "free. Choose another --out."
+            f"the export would write up to {need / 1e6:,.1f} MB to {place}; {free / 1e6:,.1f} MB "
+            "are free. Choose another --out."
         )
 
 

@@ -36,7 +36,8 @@ _VERSION = (2, 0)
 _PACKED: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 #: sides of a chunk, z, y, x: whole rows, and a slab that reads fast
 _CHUNK = (16, 128, 128)
-_ROWS = 1 << 16
+#: rows of a chunk: of values of points, and of tables with a row for each time
+_ROWS, _TIMES = 1 << 14, 1 << 8
 #: kinds of cells of a vtkPolyData, in VTK's order
 _CELLS = ("Vertices", "Lines", "Polygons", "Strips")
 
@@ -52,9 +53,11 @@ def write_frames(run: Run, frames: Sequence[int], part: Path, done: Callable[[in
     import h5py
 
     with ExitStack() as open_files:
+        files = []
 
         def new(name: str) -> Any:
-            return open_files.enter_context(h5py.File(part / f"{name}.vtkhdf", "w"))
+            files.append(open_files.enter_context(h5py.File(part / f"{name}.vtkhdf", "w")))
+            return files[-1]
 
         voxels = _Image(new("voxels"), run, len(frames))
         cells = _Polygons(new("cells"))
@@ -68,6 +71,9 @@ def write_frames(run: Run, frames: Sequence[int], part: Path, done: Callable[[in
             if vessels is not None:
                 _append_vessels(vessels, time, run, frame)
             done(count + 1)
+        if len(frames) == 1:  # VTK takes data of one time for data without time
+            for file in files:
+                del file["VTKHDF/Steps"]
     (part / "README.txt").write_text(legend(run), encoding="utf-8")
 
 
@@ -107,6 +113,13 @@ def _growing(group: Any, name: str, dtype: Any, shape: tuple[int, ...] = ()) -> 
     )
 
 
+def _table(group: Any, name: str, dtype: Any = "i8", shape: tuple[int, ...] = ()) -> Any:
+    """Make an empty array that gets a row for each time."""
+    return group.create_dataset(
+        name, (0, *shape), dtype, maxshape=(None, *shape), chunks=(_TIMES, *shape)
+    )
+
+
 def _append(array: Any, values: Any) -> None:
     added = np.asarray(values).reshape(-1, *array.shape[1:])
     count = len(array)
@@ -126,7 +139,7 @@ class _Image:
         root.attrs["Spacing"] = [edge] * 3
         root.attrs["Direction"] = np.eye(3).ravel()
         self._root, self._steps = root, root["Steps"]
-        self._times = _growing(self._steps, "Values", "f8")
+        self._times = _table(self._steps, "Values", "f8")
         zyx = shape[::-1]
         chunk = tuple(min(n, most) for n, most in zip(zyx, _CHUNK, strict=True))
         values, starts = (
@@ -135,19 +148,25 @@ class _Image:
         )
         self._series = voxel_series(run)
         for name in (*(series.name for series in self._series), "distance_um"):
-            times = frames if name != "distance_um" else 1
-            values.create_dataset(name, (times, *zyx), "f4", chunks=(1, *chunk), **_PACKED)
-            _growing(starts, name, "i8")
-        values["distance_um"][0] = run.distance.T * np.float32(UM)
+            times = [frames if name != "distance_um" else 1] if frames > 1 else []
+            values.create_dataset(
+                name, (*times, *zyx), "f4", chunks=(*(1 for _ in times), *chunk), **_PACKED
+            )
+            _table(starts, name)
+        self._put("distance_um", 0, run.distance * np.float32(UM))
 
     def append(self, time: float, frame: int) -> None:
         step = len(self._times)
         for name, read in self._series:
-            self._root["PointData"][name][step] = read(frame).T
+            self._put(name, step, read(frame))
             _append(self._steps["PointDataOffsets"][name], step)
         _append(self._steps["PointDataOffsets"]["distance_um"], 0)
         _append(self._times, time)
         self._steps.attrs["NSteps"] = step + 1
+
+    def _put(self, name: str, step: int, values: Array) -> None:
+        array = self._root["PointData"][name]
+        array[step if array.ndim > values.ndim else ...] = values.T
 
 
 class _Polygons:
@@ -157,18 +176,20 @@ class _Polygons:
         root = _root(file, "PolyData")
         self._root, self._steps = root, root["Steps"]
         _growing(root, "Points", "f4", (3,))
-        _growing(root, "NumberOfPoints", "i8")
+        _table(root, "NumberOfPoints")
         root.create_group("PointData")
         self._steps.create_group("PointDataOffsets")
         for kind in _CELLS:
             group = root.create_group(kind)
-            for name in ("NumberOfConnectivityIds", "NumberOfCells", "Offsets", "Connectivity"):
+            for name in ("NumberOfConnectivityIds", "NumberOfCells"):
+                _table(group, name)
+            for name in ("Offsets", "Connectivity"):
                 _growing(group, name, "i8")
-        _growing(self._steps, "Values", "f8")
+        _table(self._steps, "Values", "f8")
         for name in ("PartOffsets", "NumberOfParts", "PointOffsets"):
-            _growing(self._steps, name, "i8")
+            _table(self._steps, name)
         for name in ("CellOffsets", "ConnectivityIdOffsets"):
-            _growing(self._steps, name, "i8", (len(_CELLS),))
+            _table(self._steps, name, shape=(len(_CELLS),))
 
     def append(
         self,
@@ -183,12 +204,13 @@ class _Polygons:
         root, steps = self._root, self._steps
         before = len(root["Points"])
         _append(steps["PointOffsets"], before)
-        _append(steps["CellOffsets"], [self._sum(kind, "NumberOfCells") for kind in _CELLS])
+        step = len(root["NumberOfPoints"])
+        # VTK looks for the offsets of a step at its cell offset and one more for each step before.
+        _append(steps["CellOffsets"], [len(root[kind]["Offsets"]) - step for kind in _CELLS])
         _append(
-            steps["ConnectivityIdOffsets"],
-            [self._sum(kind, "NumberOfConnectivityIds") for kind in _CELLS],
+            steps["ConnectivityIdOffsets"], [len(root[kind]["Connectivity"]) for kind in _CELLS]
         )
-        _append(steps["PartOffsets"], len(root["NumberOfPoints"]))
+        _append(steps["PartOffsets"], step)
         _append(steps["NumberOfParts"], 1)
         none = np.zeros((0, 1), np.int64)
         corners = {"Vertices": vertices.reshape(-1, 1), "Lines": none if lines is None else lines}
@@ -196,18 +218,17 @@ class _Polygons:
             each = corners.get(kind, none)
             _append(root[kind]["NumberOfCells"], len(each))
             _append(root[kind]["NumberOfConnectivityIds"], each.size)
-            _append(root[kind]["Offsets"], np.arange(len(each) + 1) * each.shape[1])
-            _append(root[kind]["Connectivity"], each.ravel())
+            # Where there are none, one entry that nobody reads: VTK 9.7 takes a step with the
+            # cell offset of the step before for a mesh it has, and reads its offsets wrong.
+            _append(root[kind]["Offsets"], np.arange(max(len(each), 1) + 1) * each.shape[1])
+            _append(root[kind]["Connectivity"], each.ravel() if each.size else [0])
         _append(root["Points"], points)
         _append(root["NumberOfPoints"], len(points))
         for name, column in values.items():
             if name not in root["PointData"]:
                 _growing(root["PointData"], name, column.dtype)
-                _growing(steps["PointDataOffsets"], name, "i8")
+                _table(steps["PointDataOffsets"], name)
             _append(root["PointData"][name], column)
             _append(steps["PointDataOffsets"][name], before)
         _append(steps["Values"], time)
         steps.attrs["NSteps"] = len(steps["Values"])
-
-    def _sum(self, kind: str, name: str) -> int:
-        return int(np.sum(self._root[kind][name][()]))
