@@ -72,8 +72,7 @@ def test_misuse_is_exit_code_2_in_plain_words(folder, capsys, words, said):
     assert sorted(folder.rglob("*")) == before
 
 
-def test_where_nothing_may_be_written_is_said(folder, monkeypatch, capsys):
-    write_box(folder / "run")
+def test_where_nothing_may_be_written_is_said(monkeypatch, capsys):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # also true for root
 
     for words in ([], ["--out", "csv"]):

@@ -27,6 +27,7 @@ from scaffoldsim.export.frames import (
     voxel_series,
     voxel_um,
 )
+from scaffoldsim.export.hdf5 import Hdf5File, interrupts_held
 from scaffoldsim.run.record import Run
 
 Array = npt.NDArray[Any]
@@ -50,15 +51,14 @@ def bytes_of(run: Run, frames: Sequence[int]) -> int:
 
 def write_frames(run: Run, frames: Sequence[int], part: Path, done: Callable[[int], None]) -> None:
     """Write the frames into the folder `part`."""
-    import h5py
-
     with ExitStack() as open_files:
-        files = []
+        files: list[Hdf5File] = []
 
         def new(name: str) -> Any:
-            files.append(open_files.enter_context(h5py.File(part / f"{name}.vtkhdf", "w")))
-            return files[-1]
+            files.append(open_files.enter_context(Hdf5File(part / f"{name}.vtkhdf")))
+            return files[-1].root
 
+        check = open_files.enter_context(interrupts_held())
         voxels = _Image(new("voxels"), run, len(frames))
         cells = _Polygons(new("cells"))
         vessels = None if run.vessels(frames[0]) is None else _Polygons(new("vessels"))
@@ -70,10 +70,16 @@ def write_frames(run: Run, frames: Sequence[int], part: Path, done: Callable[[in
             cells.append(time, points, columns, vertices=np.arange(len(points)))
             if vessels is not None:
                 _append_vessels(vessels, time, run, frame)
+            check()
+            for file in files:
+                file.require_written()
             done(count + 1)
         if len(frames) == 1:  # VTK takes data of one time for data without time
             for file in files:
-                del file["VTKHDF/Steps"]
+                del file.root["VTKHDF/Steps"]
+        for file in files:
+            file.close()
+        check()
     (part / "README.txt").write_text(legend(run), encoding="utf-8")
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -193,3 +195,33 @@ def test_leftovers_of_a_kill_are_cleared_and_those_of_others_kept(
     export.write(box, "csv", tmp_path / "csv")
 
     assert [path.exists() for path in (dead, alive, other)] == [False, True, True]
+
+
+FULL = """
+import resource, sys
+from scaffoldsim.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+run, *formats = sys.argv[1:]
+print([main(["export", run, "--to", to]) for to in formats])
+"""
+
+
+def test_what_cannot_be_written_ends_in_plain_words(run: Run) -> None:
+    formats = [to for to, kind in FORMATS.items() if all(map(find_spec, kind.needs))]
+    place = os.pathsep.join(
+        [str(Path(export.__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(run.path), *formats],
+        env={**os.environ, "PYTHONPATH": place},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr  # HDF5 could take Python down at its end
+    assert done.stdout.strip() == str([2] * len(formats))
+    assert done.stderr.count("cannot be written: ") == len(formats)
+    assert "Traceback" not in done.stderr
+    assert list((run.path / "export").iterdir()) == []

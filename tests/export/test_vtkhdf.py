@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +144,31 @@ def test_without_anything_there_is_the_scaffold(bare: Run, tmp_path: Path) -> No
     )
     assert read(out / "cells.vtkhdf")[1][0].n_points == 0
     assert pyvista.read(out / "voxels.vtkhdf").n_points == image.n_points
+
+
+def test_an_interruption_waits_until_hdf5_is_not_at_work(
+    box: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append, ended = vtkhdf._Image.append, []
+
+    def interrupted(self: Any, time: float, frame: int) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        append(self, time, frame)
+        ended.append(frame)
+
+    monkeypatch.setattr(vtkhdf._Image, "append", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        export.write(box, "vtkhdf", tmp_path / "out")
+
+    assert ended == [0]
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_from_another_thread(box: Run, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        path = pool.submit(export.write, box, "vtkhdf", tmp_path / "out").result()
+
+    assert read(path / "cells.vtkhdf")[0] == TIMES
