@@ -129,3 +129,10 @@ def test_origins_a_run_does_not_name_are_numbers(run: Run) -> None:
     table = pd.read_csv(export.write(run.path, "csv") / "cells.csv")
 
     assert list(table["origin"]) == [*cells_at(1)["origin"], *cells_at(2)["origin"]]
+
+
+def test_every_column_is_explained() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+
+    for name in {*CELLS, *EDGES, *TIPS}:
+        assert f"`{name}`" in text, name

@@ -137,7 +137,12 @@ def test_without_anything_there_is_the_scaffold(bare: Run, tmp_path: Path) -> No
         "README.txt", "cells.vtkhdf", "voxels.vtkhdf",
     ]  # fmt: skip
     times, (image,) = read(out / "voxels.vtkhdf")
-    assert times is None  # VTK takes one time for none
+    assert times is None  # VTK takes one time for none, so the file is one without
+    import h5py
+
+    for name in ("voxels", "cells"):
+        with h5py.File(out / f"{name}.vtkhdf") as file:
+            assert "Steps" not in file["VTKHDF"]
     assert set(image.point_data.keys()) == {"scaffold", "distance_um"}
     np.testing.assert_array_equal(
         np.asarray(image.point_data["scaffold"]).reshape(SHAPE, order="F"), bare.fraction
