@@ -17,13 +17,14 @@ from uuid import NAMESPACE_URL, uuid5
 import numpy as np
 import numpy.typing as npt
 
-from scaffoldsim.export.frames import Series, legend, voxel_series, voxel_um
+from scaffoldsim.export.frames import Series, legend, packed_bytes, voxel_series, voxel_um
 from scaffoldsim.run.record import Run
 
 
 def bytes_of(run: Run, frames: Sequence[int]) -> int:
-    """About the most that an export takes: as if nothing could be packed."""
-    return len(frames) * 4 * math.prod(run.shape) * len(_channels(run))
+    """About the most that an export takes."""
+    raw = len(frames) * 4 * math.prod(run.shape) * len(_channels(run))
+    return packed_bytes(run, len(frames), raw)
 
 
 def write_frames(run: Run, frames: Sequence[int], part: Path, done: Callable[[int], None]) -> None:

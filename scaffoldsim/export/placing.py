@@ -108,9 +108,9 @@ def _remove(path: Path) -> None:
 
 def _clear_leftovers(target: Path) -> None:
     """Remove what an export that was killed left beside `target`."""
-    for path in target.parent.glob(f".{target.name}.*.partial"):
-        number = path.name.removeprefix(f".{target.name}.").removesuffix(".partial")
-        if number.isdigit() and not _runs(int(number)):
+    for path in target.parent.glob(f".{target.name}.*"):
+        number, _, what = path.name.removeprefix(f".{target.name}.").partition(".")
+        if what in ("partial", "old") and number.isdigit() and not _runs(int(number)):
             _remove(path)
 
 

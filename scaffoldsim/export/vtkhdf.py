@@ -23,6 +23,7 @@ from scaffoldsim.export.frames import (
     cells_of,
     legend,
     most_cells,
+    packed_bytes,
     vessels_of,
     voxel_series,
     voxel_um,
@@ -44,9 +45,10 @@ _CELLS = ("Vertices", "Lines", "Polygons", "Strips")
 
 
 def bytes_of(run: Run, frames: Sequence[int]) -> int:
-    """About the most that an export takes: as if nothing could be packed."""
+    """About the most that an export takes."""
     voxels, cells = math.prod(run.shape), most_cells(run)
-    return len(frames) * (4 * voxels * len(voxel_series(run)) + 100 * cells) + 4 * voxels
+    raw = len(frames) * (4 * voxels * len(voxel_series(run)) + 100 * cells) + 4 * voxels
+    return packed_bytes(run, len(frames), raw)
 
 
 def write_frames(run: Run, frames: Sequence[int], part: Path, done: Callable[[int], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from scaffoldsim import export
 from scaffoldsim.export import placing
 from scaffoldsim.export.formats import FORMATS
+from scaffoldsim.export.frames import packed_bytes
 from scaffoldsim.run.estimate import ResourceError
 from scaffoldsim.run.record import Run
 from scaffoldsim.run.simulation import _require_replaceable
@@ -75,6 +77,26 @@ def test_what_fails_leaves_nothing_and_keeps_what_was_there(
     assert contents(run.path) == damaged
     assert {name for name in before if "export" in name} <= set(damaged)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+
+
+@pytest.mark.parametrize("to", ["csv", "ome-tiff"])
+def test_what_was_there_comes_back_if_the_last_step_fails(
+    to: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export.write(run, to)
+    before = contents(run.path)
+    replace = os.replace
+
+    def fail(source: Path, target: Path) -> None:
+        if str(source).endswith(".partial"):
+            raise OSError(errno.EIO, "no luck")
+        replace(source, target)
+
+    monkeypatch.setattr(placing.os, "replace", fail)
+    with pytest.raises(OSError, match="no luck"):
+        export.write(run, to, force=True)
+
+    assert contents(run.path) == before
 
 
 @EVERY
@@ -184,17 +206,27 @@ def test_about_as_much_is_written_as_was_said_at_most(to: str, box: Run, tmp_pat
     assert 0 < said < 1e5  # of a box of 140 voxels and 24 cells
 
 
+def test_a_large_run_is_measured_by_its_store(box: Run) -> None:
+    stored = sum(
+        path.stat().st_size for path in (box.path / "state.zarr").rglob("*") if path.is_file()
+    )
+
+    assert packed_bytes(box, 2, 10**9) == 2 * stored * 2 // 3 + 1_000_000
+    assert packed_bytes(box, 2, 100) == 100
+
+
 def test_leftovers_of_a_kill_are_cleared_and_those_of_others_kept(
     box: Run, tmp_path: Path, monkeypatch
 ) -> None:
     dead, alive = (tmp_path / f".csv.{number}.partial" for number in (4194305, os.getppid()))
-    other = tmp_path / ".csv.old.partial"
-    for path in (dead, alive, other):
+    old, other = tmp_path / ".csv.4194305.old", tmp_path / ".csv.4194305.mine"
+    for path in (dead, old, alive, other):
         path.mkdir()
 
     export.write(box, "csv", tmp_path / "csv")
 
-    assert [path.exists() for path in (dead, alive, other)] == [False, True, True]
+    there = [path.exists() for path in (dead, old, alive, other)]
+    assert there == [False, False, True, True]
 
 
 FULL = """
