@@ -293,7 +293,9 @@ print([name for name in {HEAVY.split()} if name in sys.modules])
 def test_every_verb_shows_one_example(capsys):
     assert main(["--help"]) == 0
     verbs = re.findall(r"^  (\w+): ", capsys.readouterr().out, re.M)
-    assert " ".join(verbs) == "list describe check build measure run resume study compare render"
+    assert " ".join(verbs) == (
+        "list describe check build measure run resume study compare render export"
+    )
     for verb in verbs:
         assert main([verb, "--help"]) == 0
         assert capsys.readouterr().out.count(f"Example: scaffoldsim {verb} ") == 1

@@ -17,7 +17,7 @@ from cyclopts import (
 
 from scaffoldsim import __version__
 from scaffoldsim.catalogue import did_you_mean
-from scaffoldsim.cli import comparison, entries, runs, scaffolds, study
+from scaffoldsim.cli import comparison, entries, exports, runs, scaffolds, study
 from scaffoldsim.cli.failures import BAD_INPUT, INTERRUPTED, Failure, unexpected
 
 _HELP = """Stem cells and bone healing in designed or scanned 3-D scaffolds.
@@ -54,6 +54,7 @@ _VERBS: dict[str, tuple[Callable[..., None], str]] = {
         runs.render,
         'scaffoldsim render runs/quickstart-0a1b2c3d-s1 --at "14 d" --out day14.png',
     ),
+    "export": (exports.export, "scaffoldsim export runs/quickstart-0a1b2c3d-s1 --to vtkhdf"),
 }
 
 

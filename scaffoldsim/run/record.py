@@ -187,6 +187,11 @@ class Run:
         return [str(name) for name in self._state["type_names"]]
 
     @property
+    def origin_names(self) -> list[str]:
+        """Where cells come from, by the code in ``origin``; empty if the run is too old to say."""
+        return [str(name) for name in self._state.get("origin_names", [])]
+
+    @property
     def field_names(self) -> list[str]:
         """Names of the stored fields."""
         return [str(name) for name in self._state["field_names"]]

@@ -43,7 +43,7 @@ _CONFIG, _METRICS, _STATE, _CHECKPOINT = "config.yaml", "metrics.csv", "state.za
 #: all that a run folder holds; a folder with anything else in it is never replaced
 _ENTRIES = {
     *(MANIFEST, _CONFIG, _METRICS, _STATE, _CHECKPOINT, "inputs", "morphometry.json"),
-    *("picture.png", "report.html", "error.log"),
+    *("picture.png", "report.html", "error.log", "export"),
 }
 _CELL_COLUMNS = ("id", "voxel", "type", "origin", "parent", "clone", "age", "doublings")
 
@@ -261,6 +261,7 @@ class Simulation:
             frames_every_h=self.config.output.frames_every / 3600,
             matrix_names=list(_matrix(model)),
             vessels=_vessels(model) is not None,
+            origin_names=list(model.ledger.origins),
         )
         return MetricsWriter(folder / _METRICS, COLUMNS), state
 

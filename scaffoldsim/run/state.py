@@ -107,6 +107,7 @@ class StateWriter:
         frames_every_h: float = 1.0,
         matrix_names: Sequence[str] = (),
         vessels: bool = False,
+        origin_names: Sequence[str] = (),
     ) -> StateWriter:
         """Start a store without frames.
 
@@ -130,6 +131,8 @@ class StateWriter:
             What each voxel is filled with over time, as shares of it; none where nothing changes.
         vessels : bool
             Whether frames hold vessels.
+        origin_names : sequence of str
+            Where cells come from, by code.
 
         Raises
         ------
@@ -163,6 +166,7 @@ class StateWriter:
             "field_units": list(field_units),
             "matrix_names": list(matrix_names),
             "type_names": list(type_names),
+            "origin_names": list(origin_names),
             "vessels": bool(vessels),
             "frame_times_h": [],
             "frames_committed": 0,

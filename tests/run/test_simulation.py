@@ -78,6 +78,7 @@ def test_a_run_folder_holds_what_the_contract_names(reference: Path) -> None:
     assert header == ",".join(COLUMNS)
     assert list(run.metrics.time_h) == [0, 6, 12, 18, 24, 30, 36]
     assert run.frames == [0, 12, 24, 36]
+    assert run.origin_names == ["autologous", "allogeneic", "xenogeneic", "host"]
     assert len(list((reference / "checkpoint").glob("*.npz"))) == 2
 
 
