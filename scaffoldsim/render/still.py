@@ -7,7 +7,7 @@ by matplotlib over it. Where 3-D drawing is not possible the same figures are sh
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,12 +61,44 @@ class RenderResult:
 
 
 @dataclass(frozen=True)
+class Cast:
+    """What any picture of a movie shows: said in all, so that legend and heading stay in place.
+
+    `types`, `vessels`, `parts` and `solids` are kinds of cells, of vessels, parts with a share of a
+    voxel, and parts that are seen; `letters` are the longest title and the longest line below it.
+    """
+
+    types: frozenset[str]
+    vessels: frozenset[str]
+    parts: frozenset[str]
+    solids: frozenset[str]
+    letters: tuple[int, int]
+
+    @classmethod
+    def of(cls, frames: Iterable[Frame]) -> Cast:
+        """Collect it, one frame after another."""
+        types: set[str] = set()
+        vessels: set[str] = set()
+        parts: set[str] = set()
+        solids: set[str] = set()
+        title = subtitle = 0
+        for frame in frames:
+            types.update(name for name, _ in frame.counts())
+            vessels.update(frame.vessel_kinds())
+            parts.update(frame.parts or ())
+            solids.update(frame.solids())
+            title, subtitle = max(title, len(frame.title)), max(subtitle, len(frame.subtitle))
+        named = (frozenset(names) for names in (types, vessels, parts, solids))
+        return cls(*named, letters=(title, subtitle))
+
+
+@dataclass(frozen=True)
 class Frame:
     """What a picture shows: one moment of a run, or a scaffold alone (no cells, no field).
 
     `distance` and `built` are those of the scaffold as built; `parts` are the shares of each voxel
     at the moment (`phases.parts_of`), None where nothing but cells changes; `vessels` are those of
-    `Run.vessels`.
+    `Run.vessels`. With a `cast` what it names is listed even where there is none of it.
     """
 
     title: str
@@ -81,9 +113,12 @@ class Frame:
     built: Array | None = None
     parts: Mapping[str, Array] | None = None
     vessels: Mapping[str, Array] | None = None
+    cast: Cast | None = None
 
     def solids(self) -> list[str]:
         """Parts of the solid that are seen: where one is the greatest share of a solid voxel."""
+        if self.cast:
+            return [name for name in phases.PARTS if name in self.cast.solids]
         if self.parts is None:
             return ["scaffold"] if np.any(self.distance < 0) else []
         found = np.bincount(phases.kinds(self.parts).ravel(), minlength=1 + len(self.parts))
@@ -92,7 +127,9 @@ class Frame:
     def counts(self) -> list[tuple[str, int]]:
         """Cell types that are there, and how many of each."""
         found = np.bincount(self.types, minlength=len(self.type_names))
-        return [(n, int(k)) for n, k in zip(self.type_names, found, strict=False) if k]
+        kept = self.cast.types if self.cast else ()
+        pairs = zip(self.type_names, found, strict=False)
+        return [(name, int(n)) for name, n in pairs if n or name in kept]
 
     def vessel_kinds(self) -> dict[str, str]:
         """Kinds of vessels that are there (`scene.VesselPaint`), and how much of each in words."""
@@ -102,9 +139,16 @@ class Frame:
         length, carries = np.sqrt((way * way).sum(axis=1)), self.vessels["carries"]
         volume = self.distance.size * self.voxel**3
         kinds = {"perfused": length[carries].sum(), "growing": length[~carries].sum()}
-        found = {k: f"{1e-6 * m / volume:.3g} mm/mm³" for k, m in kinds.items() if m > 0}
+        kept = self.cast.vessels if self.cast else ()
+        said = {
+            k: f"{1e-6 * m / volume:.3g} mm/mm³" for k, m in kinds.items() if m > 0 or k in kept
+        }
         tips = len(self.vessels["tips"])
-        return found | ({"tip": _grouped(tips)} if tips else {})
+        return said | ({"tip": _grouped(tips)} if tips or "tip" in kept else {})
+
+    def letters(self) -> tuple[int, int]:
+        """For how many letters title and subtitle need room."""
+        return self.cast.letters if self.cast else (len(self.title), len(self.subtitle))
 
 
 def render_still(
@@ -211,8 +255,8 @@ def render_scaffold(
     return _picture(frame, Scene.load(scene), Path(out), size)
 
 
-def run_frame(run: Run, index: int, scene: Scene) -> Frame:
-    """Collect what a picture of frame `index` of a run needs."""
+def run_frame(run: Run, index: int, scene: Scene, cast: Cast | None = None) -> Frame:
+    """Collect what a picture of frame `index` of a run needs; `cast` is that of its movie."""
     cells = run.cells(index)
     kinds = np.asarray(cells["type"], dtype=np.int64)
     day = run.frames[index] / 24
@@ -227,8 +271,9 @@ def run_frame(run: Run, index: int, scene: Scene) -> Frame:
             facts.append(f"pores {pores:.0f} µm")
     if "host_bone" in parts:
         facts.append(f"host bone {_percent(float(parts['host_bone'].mean(dtype=np.float64)))}")
-    if "bone" in parts and porosity > 0:
-        filled = float(parts["bone"].mean(dtype=np.float64)) / porosity
+    if porosity > 0 and ("bone" in parts or (cast and "bone" in cast.parts)):
+        new = float(parts["bone"].mean(dtype=np.float64)) if "bone" in parts else 0.0
+        filled = new / porosity
         of_what = " of the pores" if run.fraction.any() else ""
         facts.append(f"new bone {_percent(filled)}{of_what}")
     facts += [_size_text(run.shape, run.voxel), f"{_grouped(len(kinds))} cells"]
@@ -249,6 +294,7 @@ def run_frame(run: Run, index: int, scene: Scene) -> Frame:
         built=run.fraction if parts else None,
         parts=parts or None,
         vessels=run.vessels(index) if scene.vessels else None,
+        cast=cast,
     )
 
 
@@ -277,8 +323,17 @@ def _picture(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> Re
     from scaffoldsim.render import slices
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    bare = frame.field is None and not len(frame.types) and not frame.vessel_kinds()
-    legend = 0.0 if bare else _LEGEND
+    try:
+        drawn = gl.draw(arrays_of(frame, scene), settings_of(frame, scene, size))
+    except gl.NoGraphicsError as error:
+        save(slices.compose(frame, scene, size), out)
+        return RenderResult(out, "slices", f"slices instead of a 3-D picture: {error}")
+    save(compose(frame, scene, size, *drawn), out)
+    return RenderResult(out, "3d")
+
+
+def arrays_of(frame: Frame, scene: Scene) -> dict[str, Array]:
+    """Arrays of a frame, as `layers.Stage.show` takes them."""
     arrays = {"distance": frame.distance}
     if len(frame.types):
         arrays["centres"], arrays["colours"] = frame.centres, _colours(frame, scene)
@@ -286,23 +341,35 @@ def _picture(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> Re
         arrays["field"] = frame.field
     if frame.built is not None:
         arrays |= {"built": frame.built, **(frame.parts or {})}
-    arrays |= {f"vessel_{name}": column for name, column in (frame.vessels or {}).items()}
-    # From outside the box leaves room for the heading; from inside the picture ends below it.
-    top = 1.0 if scene.angle is None else _BELOW_HEADING
+    return arrays | {f"vessel_{name}": column for name, column in (frame.vessels or {}).items()}
+
+
+def settings_of(frame: Frame, scene: Scene, size: tuple[int, int]) -> dict[str, Any]:
+    """Settings of a picture of `size` pixels with its letters, as `layers.Stage` takes them."""
+    legend, top = _room(frame, scene)
     raster_size = (round(size[0] * (1 - legend)), round(size[1] * top))
-    settings = {"scene": scene.to_dict(), "voxel": frame.voxel, "size": raster_size}
-    try:
-        raster, facts = gl.draw(arrays, settings)
-    except gl.NoGraphicsError as error:
-        slices.draw(frame, scene, out, size)
-        return RenderResult(out, "slices", f"slices instead of a 3-D picture: {error}")
+    return {"scene": scene.to_dict(), "voxel": frame.voxel, "size": raster_size}
+
+
+def _room(frame: Frame, scene: Scene) -> tuple[float, float]:
+    """Share of the width for the legend, share of the height for the raster."""
+    bare = frame.field is None and not frame.counts() and not frame.vessel_kinds()
+    # From outside the box leaves room for the heading; from inside the picture ends below it.
+    return 0.0 if bare else _LEGEND, 1.0 if scene.angle is None else _BELOW_HEADING
+
+
+def compose(
+    frame: Frame, scene: Scene, size: tuple[int, int], raster: Array, facts: Mapping[str, Any]
+) -> Figure:
+    """Set the letters around a raster that `gl` drew."""
+    legend, top = _room(frame, scene)
     figure = _figure(size, scene.background)
     axes = figure.add_axes((0, 0, 1 - legend, top))
     axes.imshow(raster, interpolation="none", aspect="auto")
     axes.set_axis_off()
     heading(figure, frame, scale=size[1] / 1200)
     if facts["pixels_per_m"] is not None:
-        scale_bar(axes, facts["pixels_per_m"], frame, raster_size)
+        scale_bar(axes, facts["pixels_per_m"], frame, (raster.shape[1], raster.shape[0]))
     if legend:
         barred = frame.field is not None and scene.angle is None
         low = 0.40 if barred else 0.05
@@ -313,8 +380,7 @@ def _picture(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> Re
             colour_bar(figure, bar, frame, scene, size[1] / 1200)
     if scene.dark:
         _lighten(figure)
-    save(figure, out)
-    return RenderResult(out, "3d")
+    return figure
 
 
 # ----------------------------------------------------------------------------------- typography
@@ -354,15 +420,26 @@ def save(figure: Figure, out: Path) -> None:
     write_atomic(out, buffer.getvalue())
 
 
+def raster_of(figure: Figure) -> Array:
+    """Return the pixels of a figure, (height, width, 3) uint8."""
+    import matplotlib as mpl
+
+    canvas: Any = figure.canvas
+    with mpl.rc_context(FONT):
+        canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
 def heading(figure: Figure, frame: Frame, *, scale: float) -> None:
     """Title and subtitle at the top left."""
     # A bold letter is about .68 of its size wide: a long title is set smaller rather than cut off.
-    room = 0.95 * figure.get_figwidth() * 72 / (0.68 * max(len(frame.title), 1))
+    title, subtitle = frame.letters()
+    room = 0.95 * figure.get_figwidth() * 72 / (0.68 * max(title, 1))
     figure.text(
         0.025, 0.972, frame.title, fontsize=min(15 * scale, room), weight="bold", va="top",
         color="#111111",
     )  # fmt: skip
-    room = 0.95 * figure.get_figwidth() * 72 / (0.53 * max(len(frame.subtitle), 1))
+    room = 0.95 * figure.get_figwidth() * 72 / (0.53 * max(subtitle, 1))
     size = min(9.5 * scale, room)
     figure.text(0.025, 0.928, frame.subtitle, fontsize=size, va="top", color=GREY)
 
@@ -400,7 +477,7 @@ def cell_legend(
     small = scale * min(1.0, 1.1 * crowd)  # markers as small as their rows: else they overlap
     for name, count in frame.counts():
         paint = scene.paint(name)
-        label = f"{paint.label or name}{between}{_percent(count / len(frame.types))}"
+        label = f"{paint.label or name}{between}{_percent(count / max(len(frame.types), 1))}"
         handles.append(
             Line2D([], [], marker="o", ls="", ms=9 * small, mfc=paint.color, mec="#00000044",
                    mew=0.6 * scale, label=label)

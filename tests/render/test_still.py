@@ -80,9 +80,9 @@ def test_without_graphics_the_slices_say_what_to_install(
 def test_a_driver_that_crashes_ends_only_the_drawing(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crash = subprocess.CompletedProcess([], -11, "", "")
+    crash = (sys.executable, "-c", "import os; os.kill(os.getpid(), 11)")
     monkeypatch.setattr(gl, "window_class", lambda: "")
-    monkeypatch.setattr(gl.subprocess, "run", lambda *_, **__: crash)
+    monkeypatch.setattr(gl, "_COMMAND", crash)
     result = render_still(run, tmp_path / "a.png", size=(400, 400))
     assert result.kind == "slices"
     assert "exit code -11" in result.note
