@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from scaffoldsim.render.still import Frame
+    from scaffoldsim.render.frame import Frame
 
 _PLANES = (("x", "y", 2), ("x", "z", 1), ("y", "z", 0))
 #: Left and bottom of each panel; the fourth quarter holds the legend.
