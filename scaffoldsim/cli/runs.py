@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -177,11 +179,25 @@ def render(
             if suffix == ".png":
                 result = render_still(stored, target, scene=scene, at=moment)
             else:
-                with Progress(f"{stored.title}: {target.name}") as progress:
+                with _one_by_one(f"{stored.title}: {target.name}") as progress:
                     result = render_movie(stored, target, scene=scene, at=moment, progress=progress)
     if result.note:
         print(result.note, file=sys.stderr)
     print(result.path)
+
+
+@contextmanager
+def _one_by_one(title: str) -> Iterator[Callable[[int, int, Mapping[str, Any]], None]]:
+    """Progress that begins with the first picture: what is wrong before is said in one line."""
+    bar: Progress | None = None
+    with ExitStack() as stack:
+
+        def progress(step: int, steps: int, news: Mapping[str, Any]) -> None:
+            nonlocal bar
+            bar = bar or stack.enter_context(Progress(title))
+            bar(step, steps, news)
+
+        yield progress
 
 
 def quantity(option: str, text: str, unit: str, *, example: str) -> float:

@@ -62,7 +62,11 @@ def require(suffix: str) -> None:
 
 
 def encode(
-    suffix: str, pictures: Iterable[Array], seconds: Sequence[float], size: tuple[int, int]
+    suffix: str,
+    pictures: Iterable[Array],
+    seconds: Sequence[float],
+    size: tuple[int, int],
+    colours: Array | None = None,
 ) -> bytes:
     """Encode a movie that repeats for ever, where the format knows that.
 
@@ -77,6 +81,9 @@ def encode(
         whole multiples of the shortest.
     size : (width, height)
         Pixels; an MP4 needs even ones.
+    colours : array (n, 3) uint8, optional
+        Colours, up to 128, that a GIF has to have among its 256, however few pixels show them; the
+        first one, that of the background, stays free of any pattern.
 
     Returns
     -------
@@ -95,8 +102,9 @@ def encode(
     b'GIF89a'
     """
     require(suffix)
-    write = {".webp": _webp, ".gif": _gif, ".mp4": _mp4}[suffix]
-    return write(iter(pictures), seconds, size)
+    if suffix == ".gif":
+        return _gif(iter(pictures), seconds, np.empty((0, 3)) if colours is None else colours)
+    return (_webp if suffix == ".webp" else _mp4)(iter(pictures), seconds, size)
 
 
 def _webp(pictures: Iterator[Array], seconds: Sequence[float], size: tuple[int, int]) -> bytes:
@@ -120,22 +128,21 @@ def _webp(pictures: Iterator[Array], seconds: Sequence[float], size: tuple[int, 
     return buffer.getvalue()
 
 
-def _gif(pictures: Iterator[Array], seconds: Sequence[float], size: tuple[int, int]) -> bytes:
+def _gif(pictures: Iterator[Array], seconds: Sequence[float], colours: Array) -> bytes:
     """Write one palette for all pictures: with one for each, still things would flicker."""
     from PIL import GifImagePlugin, Image
 
-    counts, corner = np.zeros(2 ** (3 * _BITS), np.int64), np.zeros(3, np.uint8)
+    counts = np.zeros(2 ** (3 * _BITS), np.int64)
     with tempfile.TemporaryDirectory(prefix="scaffoldsim-gif-") as folder:
         kept = [Path(folder, f"{k}.png") for k in range(len(seconds))]
         for path, picture in zip(kept, pictures, strict=True):
             counts += np.bincount(_binned(picture).ravel(), minlength=counts.size)
-            corner = picture[0, 0]
             Image.fromarray(picture).save(path, compress_level=1)
-        palette = _palette(counts, corner)
+        palette = _palette(counts, colours)
         buffer = io.BytesIO()
         for path, stay in zip(kept, seconds, strict=True):
             with Image.open(path) as opened:
-                indexed = _dithered(np.asarray(opened), palette, corner)
+                indexed = _dithered(np.asarray(opened), palette)
             if path is kept[0]:
                 header, _ = GifImagePlugin.getheader(
                     indexed.copy(), info={"loop": 0, "optimize": False}
@@ -154,8 +161,8 @@ def _binned(picture: Array) -> Array:
     return binned
 
 
-def _palette(counts: Array, background: Array) -> Image.Image:
-    """Choose 256 colours for the counted ones; the background keeps its own."""
+def _palette(counts: Array, colours: Array) -> Image.Image:
+    """Choose 256 colours: those given, then by what is counted."""
     from PIL import Image
 
     bins = np.flatnonzero(counts)
@@ -164,13 +171,14 @@ def _palette(counts: Array, background: Array) -> Image.Image:
     levels = 2**_BITS - 1
     rgb = np.stack([bins >> 2 * _BITS, bins >> _BITS & levels, bins & levels], axis=1)
     sample = np.repeat(np.round(rgb * (255 / levels)).astype(np.uint8), times, axis=0)
-    chosen = Image.fromarray(sample[None]).quantize(255, kmeans=3).getpalette() or []
+    left = 256 - len(colours)
+    chosen = Image.fromarray(sample[None]).quantize(left, kmeans=3).getpalette() or []
     palette = Image.new("P", (1, 1))
-    palette.putpalette([*background.tolist(), *chosen[: 3 * 255]])
+    palette.putpalette([*colours.astype(int).ravel().tolist(), *chosen[: 3 * left]])
     return palette
 
 
-def _dithered(picture: Array, palette: Image.Image, background: Array) -> Image.Image:
+def _dithered(picture: Array, palette: Image.Image) -> Image.Image:
     """Bring a picture to a palette by a pattern that stays where it is from picture to picture."""
     from PIL import Image
 
@@ -178,9 +186,13 @@ def _dithered(picture: Array, palette: Image.Image, background: Array) -> Image.
     height, width = picture.shape[:2]
     tiled = np.tile(pattern, (height // 4 + 1, width // 4 + 1))[:height, :width]
     shift = np.round(_DITHER * ((tiled + 0.5) / 16 - 0.5)).astype(np.int16)[..., None]
-    plain = np.all(picture == background, axis=-1, keepdims=True)
-    mixed = np.clip(picture + np.where(plain, 0, shift), 0, 255).astype(np.uint8)
-    return Image.fromarray(mixed).quantize(palette=palette, dither=Image.Dither.NONE)
+    mixed = np.clip(picture + shift, 0, 255).astype(np.uint8)
+    found = Image.fromarray(mixed).quantize(palette=palette, dither=Image.Dither.NONE)
+    all_colours = palette.getpalette() or []
+    plain = np.all(picture == np.array(all_colours[:3]), axis=-1)
+    indexed = Image.fromarray(np.where(plain, 0, np.asarray(found)).astype(np.uint8))
+    indexed.putpalette(all_colours)
+    return indexed
 
 
 def _mp4(pictures: Iterator[Array], seconds: Sequence[float], size: tuple[int, int]) -> bytes:
@@ -188,16 +200,15 @@ def _mp4(pictures: Iterator[Array], seconds: Sequence[float], size: tuple[int, i
 
     step = min(seconds)
     often = max(1, int(np.ceil(_LEAST_RATE * step)))
-    matrix = "bt709"  # what players take for granted; else colours shift
+    # What players take for granted; else they shift the colours.
+    tags = "colorspace=bt709:color_primaries=bt709:color_trc=bt709"
+    convert = f"scale=out_color_matrix=bt709:out_range=tv,setparams=range=tv:{tags}"
     with tempfile.TemporaryDirectory(prefix="scaffoldsim-mp4-") as folder:
         path = Path(folder, "movie.mp4")
         writer = imageio_ffmpeg.write_frames(
             str(path), size, fps=often / step, codec="libx264", quality=None, macro_block_size=2,
             ffmpeg_log_level="error", pix_fmt_out="yuv420p",
-            output_params=[
-                "-crf", _CRF, "-movflags", "+faststart", "-vf", f"scale=out_color_matrix={matrix}",
-                "-colorspace", matrix, "-color_primaries", matrix, "-color_trc", matrix,
-            ],
+            output_params=["-crf", _CRF, "-movflags", "+faststart", "-vf", convert],
         )  # fmt: skip
         writer.send(None)
         try:

@@ -22,6 +22,9 @@ from scaffoldsim.render.scene import Movie, Scene
 from scaffoldsim.run.atomic import write_atomic
 from scaffoldsim.run.record import Run
 
+#: So many colours of the colour bar are in every GIF.
+_BAR = 64
+
 Array = npt.NDArray[Any]
 Progress = Callable[[int, int, Mapping[str, Any]], None]
 
@@ -106,13 +109,13 @@ def render_movie(
     plan = _plan(run, moments, look, how, width or how.width)
     note = ""
     try:
-        data = plan.encode(suffix, _solid(run, plan, look, progress))
+        data = plan.encode(suffix, _solid(run, plan, look, progress), look)
         kind = "3d"
     except gl.NoGraphicsError as error:
         still_standing = "; they do not turn" if how.turn else ""
         note = f"slices instead of 3-D pictures{still_standing}: {error}"
         plan = replace(plan, pictures=[(k, 0.0) for k in moments], each=how.seconds * how.pictures)
-        data = plan.encode(suffix, _slices(run, plan, look, progress))
+        data = plan.encode(suffix, _slices(run, plan, look, progress), look)
         kind = "slices"
     write_atomic(target, data)
     if how.frames == "all" and len(moments) == 1:
@@ -135,11 +138,24 @@ class _Plan:
     cast: Cast
     directions: Mapping[str, Any]
 
-    def encode(self, suffix: str, drawn: Iterator[Array]) -> bytes:
+    def encode(self, suffix: str, drawn: Iterator[Array], scene: Scene) -> bytes:
         """Encode the pictures, each for its time."""
         seconds = [self.each] * len(self.pictures)
         seconds[-1] += self.hold
-        return encode.encode(suffix, drawn, seconds, self.size)
+        return encode.encode(suffix, drawn, seconds, self.size, _colours(self.cast, scene))
+
+
+def _colours(cast: Cast, scene: Scene) -> Array:
+    """Colours of the background, of the legend and of the colour bar, (n, 3) uint8."""
+    import matplotlib as mpl
+
+    kinds = [scene.paint(name) for name in cast.types]
+    kinds += [getattr(scene.vessels, name) for name in cast.vessels]
+    kinds += [getattr(scene, name) for name in cast.solids]
+    names = [scene.background, *sorted({paint.color for paint in kinds})]
+    named = [mpl.colors.to_rgb(name) for name in names]
+    bar = mpl.colormaps[scene.colormap](np.linspace(0, 1, _BAR))[:, :3]
+    return np.round(255 * np.vstack([named, bar])).astype(np.uint8)
 
 
 def _moments(run: Run, scene: Scene, how: Movie, at: float | str | None) -> list[int]:
