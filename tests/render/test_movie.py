@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from scaffoldsim import catalogue
-from scaffoldsim.render import encode, gl, movie_suffix, render_movie, still
+from scaffoldsim.render import encode, gl, movie, movie_suffix, render_movie, still
 from scaffoldsim.render.frame import Cast, run_frame
 from scaffoldsim.render.scene import Scene
 from scaffoldsim.run.record import Run
@@ -61,9 +61,9 @@ def composed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return seen
 
 
-def scene(tmp_path: Path, movie: str, base: str = "cutaway", more: str = "") -> Path:
+def scene(tmp_path: Path, words: str, base: str = "cutaway", more: str = "") -> Path:
     file = tmp_path / "mine.yaml"
-    file.write_text(f"schema: 1\ntitle: mine\nbase: {base}\nmovie: {{{movie}}}\n{more}")
+    file.write_text(f"schema: 1\ntitle: mine\nbase: {base}\nmovie: {{{words}}}\n{more}")
     return file
 
 
@@ -310,6 +310,10 @@ def test_an_mp4(run: Run, tmp_path: Path, drawn: list[Any]) -> None:
     assert (shown[0][-8:, -8:] > 250).all()  # the background is white
     assert np.abs(shown[0][150, 150] - 200).max() <= 3  # and colours are those that were drawn
     assert np.abs(shown[0] - shown[-1])[:25].max() > 100
+    blue = np.full((32, 64, 3), (0, 114, 178), np.uint8)
+    (tmp_path / "b.mp4").write_bytes(encode.encode(".mp4", [blue], [0.1], (64, 32)))
+    *_, last = ffmpeg.read_frames(str(tmp_path / "b.mp4"))
+    assert np.abs(np.frombuffer(last, np.uint8).astype(int) - blue.ravel()).max() <= 4
 
 
 def test_a_movie_that_breaks_off_leaves_the_old_file(
@@ -363,6 +367,7 @@ def test_an_mp4_without_its_package_says_what_to_install(
     run: Run, tmp_path: Path, drawn: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    monkeypatch.setattr(movie, "_plan", None)  # said before a frame is read
     with pytest.raises(ValueError, match=r"pip install 'scaffoldsim\[movie\]'"):
         render_movie(run, tmp_path / "a.mp4")
     assert drawn == []
@@ -377,7 +382,7 @@ def test_scenes_of_movies_look_as_cutaway_does(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("movie", "said"),
+    ("words", "said"),
     [
         ("frames: some", r"mine.yaml:4:9: movie.frames: 'some' is not allowed \(all, last\)"),
         ("pictures: 1.5", "movie.pictures: 1.5 is not allowed"),
@@ -386,9 +391,9 @@ def test_scenes_of_movies_look_as_cutaway_does(name: str) -> None:
         ("width: 20", "movie.width: 20 is not allowed"),
     ],
 )
-def test_a_wrong_movie_is_located(tmp_path: Path, movie: str, said: str) -> None:
+def test_a_wrong_movie_is_located(tmp_path: Path, words: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        Scene.load(scene(tmp_path, movie))
+        Scene.load(scene(tmp_path, words))
 
 
 def test_a_base_that_is_not_there_or_goes_round(tmp_path: Path) -> None:
