@@ -80,10 +80,14 @@ def compose(frame: Frame, scene: Scene, size: tuple[int, int]) -> Figure:
             )  # fmt: skip
         _vessels(axes, frame, scene, (a, b, axis), points)
         axes.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
-        axes.set_title(_TITLES[axis], fontsize=9.5 * scale, loc="left")
-        axes.set_xlabel(f"{first} (µm)", fontsize=9 * scale)
-        axes.set_ylabel(f"{second} (µm)", fontsize=9 * scale)
-        axes.tick_params(labelsize=8 * scale)
+        axes.set_title(_TITLES[axis], fontsize=9.5 * scale, loc="left", pad=6 * scale)
+        axes.set_xlabel(f"{first} (µm)", fontsize=9 * scale, labelpad=4 * scale)
+        axes.set_ylabel(f"{second} (µm)", fontsize=9 * scale, labelpad=4 * scale)
+        axes.tick_params(
+            labelsize=8 * scale, pad=3.5 * scale, length=3.5 * scale, width=0.8 * scale
+        )
+        for spine in axes.spines.values():
+            spine.set_linewidth(0.8 * scale)
     if frame.counts():
         still.cell_legend(figure.add_axes((0.56, 0.53, 0.2, height)), frame, scene, scale)
     if frame.field is not None:

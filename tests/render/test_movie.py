@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from scaffoldsim import catalogue
-from scaffoldsim.render import encode, gl, movie, movie_suffix, render_movie, still
+from scaffoldsim.render import encode, gl, movie, movie_suffix, render_movie, slices, still
 from scaffoldsim.render.frame import Cast, run_frame
 from scaffoldsim.render.scene import Scene
 from scaffoldsim.run.record import Run
@@ -196,6 +196,17 @@ def test_without_graphics_slices_move(
     shown, stays = pictures(result.path)
     assert stays == [600, 600, 600]  # no picture of an angle, but as long
     assert shown[0].shape == (300, 400, 3)
+
+
+def test_letters_of_small_slices_stay_in_the_picture(run: Run) -> None:
+    figure = slices.compose(run_frame(run, 1, Scene.load()), Scene.load(), (960, 720))
+    still.raster_of(figure)
+    below = figure.texts[1].get_window_extent().y0  # the line below the title
+    for axes in figure.axes[:3]:
+        box = axes.get_tightbbox()
+        assert box.y0 >= 0
+        assert box.x0 >= 0
+        assert box.y1 <= below
 
 
 def test_a_driver_that_crashes_on_the_way_leaves_slices_of_all_frames(
