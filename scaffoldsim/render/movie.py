@@ -154,7 +154,7 @@ def _colours(cast: Cast, scene: Scene) -> Array:
     kinds += [getattr(scene, name) for name in cast.solids]
     names = [scene.background, *sorted({paint.color for paint in kinds})]
     named = [mpl.colors.to_rgb(name) for name in names]
-    bar = mpl.colormaps[scene.colormap](np.linspace(0, 1, _BAR))[:, :3]
+    bar = mpl.colormaps.get_cmap(scene.colormap)(np.linspace(0, 1, _BAR))[:, :3]
     return np.round(255 * np.vstack([named, bar])).astype(np.uint8)
 
 

@@ -21,7 +21,6 @@ from scaffoldsim.run.record import Run
 from tests.run.synthetic import write_run
 
 WIDTH = 400
-SIZE = (400, 300)
 
 
 @pytest.fixture
