@@ -7,7 +7,8 @@ pore, whether the cut takes the solid, the rows of the legend — is chosen once
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,8 @@ def render_movie(
     plan = _plan(run, moments, look, how, width or how.width)
     note = ""
     try:
-        data = plan.encode(suffix, _solid(run, plan, look, progress), look)
+        with closing(_solid(run, plan, look, progress)) as drawn:  # and the process that draws
+            data = plan.encode(suffix, drawn, look)
         kind = "3d"
     except gl.NoGraphicsError as error:
         still_standing = "; they do not turn" if how.turn else ""
@@ -209,7 +211,9 @@ def _plan(run: Run, moments: list[int], scene: Scene, how: Movie, width: int) ->
     )
 
 
-def _solid(run: Run, plan: _Plan, scene: Scene, progress: Progress | None) -> Iterator[Array]:
+def _solid(
+    run: Run, plan: _Plan, scene: Scene, progress: Progress | None
+) -> Generator[Array, None, None]:
     """Draw the pictures in 3-D, one by one."""
     frame: Frame | None = None
     last = None
