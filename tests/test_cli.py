@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 import scaffoldsim
 from scaffoldsim.cli import main
 from scaffoldsim.render import gl
+from scaffoldsim.run.record import Run
 from tests.compare.studies import TINY
 
 
@@ -528,13 +530,43 @@ def test_render_draws_the_day_asked_for(finished, folder, capsys):
     assert capsys.readouterr().out.strip() == "start.png"
     assert (folder / "start.png").read_bytes().startswith(b"\x89PNG")
     for words, said in (
-        (["--out", "start.mp4"], "a still is a .png"),
+        (["--out", "start.mpg"], "a still is a .png, a movie a .webp, .gif or .mp4"),
+        (["--out", "start.wbep"], "did you mean '.webp'?"),
+        (["--scene", "heeling"], "did you mean 'healing'?"),
+        (["--at", "0 d", "--out", "start.gif"], "cutaway shows every stored frame"),
         (["--out", "start.png/a.png"], "start.png is a file"),
         (["--at", "xx"], "--at xx: 'xx' is not a quantity; write for example '1 d'"),
         (["--at", "-1 d"], "--at -1 d: must be positive"),
     ):
         assert main(["render", str(finished), *words]) == 2
         assert said in capsys.readouterr().err
+
+
+def test_render_makes_a_movie(finished, folder, capsys):
+    """The suffix decides; without --out a scene of a movie makes one, into the run."""
+    assert main(["render", str(finished), "--out", "all.GIF"]) == 0
+    said = capsys.readouterr()
+    assert said.out.strip() == "all.GIF"
+    assert "libegl1" in said.err
+    with Image.open(folder / "all.GIF") as movie:
+        count = movie.n_frames
+    assert f"{count} of {count} pictures" in said.err
+    assert count == len(Run(finished).frames) > 1
+
+    assert main(["render", str(finished), "--scene", "turntable", "--at", "0 d"]) == 0
+    assert capsys.readouterr().out.strip() == str(finished / "turntable.webp")
+    assert (finished / "turntable.webp").read_bytes().startswith(b"RIFF")
+    (finished / "turntable.webp").unlink()
+
+
+def test_an_mp4_that_cannot_be_made_is_one_line(finished, folder, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+
+    assert main(["render", str(finished), "--out", "a.mp4"]) == 2
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "pip install 'scaffoldsim[movie]'" in line
+    assert not (folder / "a.mp4").exists()
 
 
 # ------------------------------------------------------------------------------ scaffolds

@@ -63,13 +63,15 @@ class Progress:
     def __call__(self, step: int, steps: int, news: Mapping[str, Any]) -> None:
         """Say that `step` of `steps` are done, and the `news`.
 
-        Those of a run are day, cells and oxygen_mM; those of a study arm, seed and outcome;
-        those of an export frame and day.
+        Those of a run are day, cells and oxygen_mM; those of a study arm, seed and outcome; those of
+        an export frame and day; that of a movie is picture, the day that is drawn.
         """
         if "arm" in news:
             state = f"{step} of {steps} runs  {news['arm']}, seed {news['seed']}: {news['outcome']}"
         elif "frame" in news:
             state = f"{step} of {steps} frames  day {news['day']:5.2f}"
+        elif "picture" in news:
+            state = f"{step} of {steps} pictures  day {news['picture']:.4g}"
         else:
             state = f"day {news['day']:5.2f}  {news['cells']:>9,.0f} cells"
             state += f"  O2 {news['oxygen_mM']:.3f} mM"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -145,34 +147,57 @@ def render(
     at: Quantity = None,
     out: Path | None = None,
 ) -> None:
-    """Draw a picture of a run; its path is printed on stdout.
+    """Draw a still or a movie of a run; its path is printed on stdout.
 
     Parameters
     ----------
     run
         The run folder.
     scene
-        How to look at it: a scene of the catalogue (cutaway, inside_pore), or a YAML file.
+        How to look at it: a scene of the catalogue (cutaway, inside_pore, healing, turntable), or a
+        YAML file.
     at
-        When, such as "14 d": the nearest stored frame is drawn, the last one by default.
+        When, such as "14 d": the nearest stored frame is drawn, the last one by default. A movie
+        shows every stored frame, unless its scene turns one.
     out
-        The picture, a .png; RUN/<scene>.png by default.
+        A still is a .png, a movie a .webp, .gif or .mp4. RUN/<scene>.png by default, and .webp for
+        a scene of a movie.
     """
-    from scaffoldsim.render.still import render_still
+    from scaffoldsim.render import movie_suffix, render_movie, render_still
+    from scaffoldsim.render.scene import Scene
     from scaffoldsim.run.record import Run
 
     with reading_input(str(run)):
         stored = Run(run)
-        target = out or stored.path / f"{Path(scene).stem}.png"
-        if target.suffix != ".png":
-            raise Failure(BAD_INPUT, f"--out {target}: a still is a .png")
+        moving = Scene.load(scene).movie is not None
+        target = out or stored.path / f"{Path(scene).stem}{'.webp' if moving else '.png'}"
+        with reading_input("--out"):
+            suffix = movie_suffix(target)
         require_file(target)
         moment = None if at is None else quantity("--at", at, "s", example="d")
         with writing(target):
-            result = render_still(stored, target, scene=scene, at=moment)
+            if suffix == ".png":
+                result = render_still(stored, target, scene=scene, at=moment)
+            else:
+                with _one_by_one(f"{stored.title}: {target.name}") as progress:
+                    result = render_movie(stored, target, scene=scene, at=moment, progress=progress)
     if result.note:
         print(result.note, file=sys.stderr)
     print(result.path)
+
+
+@contextmanager
+def _one_by_one(title: str) -> Iterator[Callable[[int, int, Mapping[str, Any]], None]]:
+    """Progress that begins with the first picture: what is wrong before is said in one line."""
+    bar: Progress | None = None
+    with ExitStack() as stack:
+
+        def progress(step: int, steps: int, news: Mapping[str, Any]) -> None:
+            nonlocal bar
+            bar = bar or stack.enter_context(Progress(title))
+            bar(step, steps, news)
+
+        yield progress
 
 
 def quantity(option: str, text: str, unit: str, *, example: str) -> float:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from scaffoldsim.render import inside, phases
+from scaffoldsim.render import camera, inside, phases
 from scaffoldsim.render.vessels import add_vessels
 
 _UM = 1e6
@@ -28,119 +28,206 @@ _SUNK = 0.25
 _CLEAR = 0.9
 
 Array = npt.NDArray[Any]
+#: Where the eye stands in a pore, where it looks (a unit vector), the radius of the pore.
+Eye = tuple[Array, Array, float]
 
 
-def draw(arrays: Mapping[str, Array], settings: Mapping[str, Any]) -> tuple[Array, dict[str, Any]]:
-    """Draw one picture.
+class Stage:
+    """What is drawn, and the window it is drawn in: one for all pictures of a movie.
+
+    Examples
+    --------
+    >>> stage = Stage()
+    >>> stage.show(arrays, settings)  # doctest: +SKIP
+    >>> image, facts = stage.picture(settings)  # doctest: +SKIP
+    """
+
+    def __init__(self) -> None:
+        self._plotter: Any = None
+        self._edges: Array = np.zeros(3)
+        self._eye: Eye | None = None
+
+    def show(self, arrays: Mapping[str, Array], settings: Mapping[str, Any]) -> None:
+        """Put things on the stage, in place of those that were there.
+
+        Parameters
+        ----------
+        arrays : mapping
+            ``distance`` (x, y, z) m, > 0 in the pore; optionally ``centres`` (n, 3) m with
+            ``colours`` (n, 3) uint8; optionally ``field`` (x, y, z), NaN where it is not defined;
+            optionally ``built`` and one or more of `phases.PARTS` (x, y, z), shares of a voxel;
+            optionally the columns of `Run.vessels`, each with ``vessel_`` before its name.
+        settings : mapping
+            ``scene`` (`Scene.to_dict`), ``voxel`` m, ``size`` (width, height) px. What is chosen
+            from the arrays of one picture may be given, so that those of a movie agree:
+            ``cut_solid``, whether the cut takes the solid; ``wall``, the axis of the wall with the
+            field; ``eye``, see `standing`.
+        """
+        scene = settings["scene"]
+        h = settings["voxel"] * _UM
+        solid, parts = _solid(arrays, h)
+        leads = phases.leads(parts)
+        edges = self._edges = np.array(solid.shape) * h
+        cut = cut_of(scene, solid.shape, h)
+        plotter = self._window(scene, settings["size"])
+        whole = _Cut(edges, cut.corner, 0.0, h)
+        taken = settings.get("cut_solid")
+        if taken is None:
+            taken = scene["cut_bone"] if leads else scene["cut_scaffold"]
+        surface = closed_surface(solid, h, cut if taken else whole)
+        for name, piece in split(surface, leads, h).items():
+            if piece.n_cells:
+                plotter.add_mesh(
+                    piece,
+                    color=scene[name]["color"],
+                    smooth_shading=True,
+                    ambient=0.34,
+                    diffuse=0.75,
+                    specular=0.06,
+                    specular_power=12,
+                )
+        network = _network(arrays)
+        eye = None
+        if scene["angle"]:
+            eye = self._eye = _eye(settings.get("eye") or standing([arrays], scene, h / _UM))
+        field = arrays.get("field") if cut.active else None
+        wall = 2
+        if field is not None:
+            given = settings.get("wall")
+            wall = telling_wall(wall_spreads(field, cut, h)) if given is None else given
+        if "centres" in arrays and len(arrays["centres"]):
+            radius = scene["cell_diameter"] * _UM / 2
+            gap = radius + (_SUNK + 0.05) * h
+            centres, kept = cut.visible(arrays["centres"] * _UM, gap, wall)
+            clear = ~_in_the_way(centres, eye)
+            add_cells(plotter, centres[clear], arrays["colours"][kept][clear], radius)
+        if network and scene["vessels"]:
+            # behind the wall of the cut by their own radius: none shows through the field
+            wide = scene["vessels"]["width"] * float(np.max(network["radius"], initial=0))
+            behind = wide + _SUNK * h
+            add_vessels(
+                plotter,
+                network,
+                scene["vessels"],
+                size=edges,
+                width=scene["vessels"]["width"],
+                hidden=lambda at: (cut.active & (cut.inside(at) > -behind)) | _in_the_way(at, eye),
+            )
+        sheet = None if field is None else field_plane(field, -solid, h, cut, wall)
+        if sheet is not None and sheet.n_cells:
+            plotter.add_mesh(
+                sheet,
+                scalars="value",
+                cmap=scene["colormap"],
+                clim=scene["limits"],
+                show_scalar_bar=False,
+                # Lit by ambient light alone: the colours stay those of the bar. Without lighting
+                # the occlusion pass would have no normals here, and stain it.
+                ambient=1.0,
+                diffuse=0.0,
+                specular=0.0,
+                n_colors=256,
+            )
+        if eye is None:
+            width = 1.1 * int(scene["supersampling"])
+            box = outline(edges, cut)
+            plotter.add_mesh(box, color=scene["box"]["color"], line_width=width, lighting=False)
+
+    def _window(self, scene: Mapping[str, Any], size: tuple[int, int]) -> Any:
+        """Return the window, empty; its size and effects are those of the first picture."""
+        import pyvista as pv
+
+        if self._plotter is not None:
+            self._plotter.clear_actors()
+            return self._plotter
+        fine = int(scene["supersampling"])
+        window = [side * fine for side in size]
+        plotter: Any = pv.Plotter(off_screen=True, window_size=window, lighting="none")
+        plotter.set_background(scene["background"])
+        if scene["occlusion"] > 0:
+            plotter.enable_ssao(
+                radius=float(scene["occlusion"] * self._edges.max()),
+                bias=float(0.002 * self._edges.max()),
+                kernel_size=32,
+                blur=True,
+            )
+        plotter.suppress_rendering = True  # else each thing put on the stage is rendered at once
+        self._plotter = plotter
+        return plotter
+
+    def picture(self, settings: Mapping[str, Any]) -> tuple[Array, dict[str, Any]]:
+        """Draw what is on the stage.
+
+        Parameters
+        ----------
+        settings : mapping
+            As for `show`; ``turn``, the degrees that the eye has gone round, and ``angles``, all
+            those that it goes through in the movie.
+
+        Returns
+        -------
+        image : (height, width, 3) uint8
+            The raster.
+        facts : dict
+            ``pixels_per_m``; None inside a pore, where nearer things are larger.
+        """
+        from PIL import Image
+
+        scene, turn, size = settings["scene"], settings.get("turn", 0.0), tuple(settings["size"])
+        plotter = self._plotter
+        camera.lights(plotter, scene, self._edges, turn)
+        facts: dict[str, Any] = {"pixels_per_m": None}
+        if self._eye is None:
+            angles = settings.get("angles", [turn])
+            scale = camera.from_outside(plotter, scene, self._edges, size, angles, turn)
+            facts = {"pixels_per_m": scale * _UM}
+        else:
+            camera.from_within(plotter, scene, *self._eye, turn)
+        plotter.suppress_rendering = False
+        plotter.render()  # a screenshot alone would show what was drawn before
+        raster = Image.fromarray(np.asarray(plotter.screenshot(None, return_img=True)))
+        plotter.suppress_rendering = True
+        raster = raster.resize(size, Image.Resampling.LANCZOS)
+        image: Array = np.asarray(raster.convert("RGB"))
+        return image, facts
+
+
+def _solid(arrays: Mapping[str, Array], h: float) -> tuple[Array, dict[str, Array]]:
+    """Depth in the solid, in the unit of `h` (µm), and the shares of its parts."""
+    parts = {name: arrays[name] for name in phases.PARTS if name in arrays}
+    return phases.solid_depth(arrays["distance"] * _UM, h, parts, arrays.get("built")), parts
+
+
+def standing(
+    moments: Sequence[Mapping[str, Array]], scene: Mapping[str, Any], voxel: float
+) -> list[Any]:
+    """Choose where to stand in a pore (`inside.view`): open at all moments, and the last one tells.
 
     Parameters
     ----------
-    arrays : mapping
-        ``distance`` (x, y, z) m, > 0 in the pore; optionally ``centres`` (n, 3) m with ``colours``
-        (n, 3) uint8; optionally ``field`` (x, y, z), NaN where it is not defined; optionally
-        ``built`` and one or more of `phases.PARTS` (x, y, z), shares of a voxel; optionally the
-        columns of `Run.vessels`, each with ``vessel_`` before its name.
-    settings : mapping
-        ``scene`` (`Scene.to_dict`), ``voxel`` m, ``size`` (width, height) px.
+    moments : sequence of mapping
+        Arrays as for `Stage.show`.
+    scene : mapping
+        `Scene.to_dict`.
+    voxel : float
+        m.
 
     Returns
     -------
-    image : (height, width, 3) uint8
-        The raster.
-    facts : dict
-        ``pixels_per_m``; None inside a pore, where nearer things are larger.
+    list
+        Eye, direction (three numbers each) and radius of the pore, µm, for the setting ``eye``.
     """
-    import pyvista as pv
-    from PIL import Image
+    h = voxel * _UM
+    depth = np.max([_solid(arrays, h)[0] for arrays in moments], axis=0)
+    targets, weight = _sights(moments[-1], _network(moments[-1]))
+    up = np.array(scene["up"], dtype=float)
+    eye, look, room = inside.view(depth, h, targets, weight, up=up, angle=scene["angle"])
+    return [eye.tolist(), look.tolist(), float(room)]
 
-    scene = settings["scene"]
-    h = settings["voxel"] * _UM
-    parts = {name: arrays[name] for name in phases.PARTS if name in arrays}
-    solid = phases.solid_depth(arrays["distance"] * _UM, h, parts, arrays.get("built"))
-    leads = phases.leads(parts)
-    edges = np.array(solid.shape) * h
-    cut = _Cut(edges, np.array(scene["corner"]), scene["cut_share"], h)
-    width, height = settings["size"]
-    fine = int(scene["supersampling"])
-    plotter: Any = pv.Plotter(
-        off_screen=True, window_size=[width * fine, height * fine], lighting="none"
-    )
-    plotter.set_background(scene["background"])
-    whole = _Cut(edges, cut.corner, 0.0, h)
-    taken = scene["cut_bone"] if leads else scene["cut_scaffold"]
-    surface = closed_surface(solid, h, cut if taken else whole)
-    for name, piece in split(surface, leads, h).items():
-        if piece.n_cells:
-            plotter.add_mesh(
-                piece,
-                color=scene[name]["color"],
-                smooth_shading=True,
-                ambient=0.34,
-                diffuse=0.75,
-                specular=0.06,
-                specular_power=12,
-            )
-    network = _network(arrays)
-    eye = None
-    if scene["angle"]:
-        targets, weight = _sights(arrays, network)
-        up = np.array(scene["up"], dtype=float)
-        eye = inside.view(solid, h, targets, weight, up=up, angle=scene["angle"])
-    field = arrays.get("field") if cut.active else None
-    wall = telling_wall(field, cut, h) if field is not None else 2
-    if "centres" in arrays and len(arrays["centres"]):
-        radius = scene["cell_diameter"] * _UM / 2
-        centres, kept = cut.visible(arrays["centres"] * _UM, radius + (_SUNK + 0.05) * h, wall)
-        clear = ~_in_the_way(centres, eye)
-        add_cells(plotter, centres[clear], arrays["colours"][kept][clear], radius)
-    if network and scene["vessels"]:
-        # behind the wall of the cut by their own radius, so that none shows through the field
-        behind = scene["vessels"]["width"] * float(np.max(network["radius"], initial=0)) + _SUNK * h
-        add_vessels(
-            plotter,
-            network,
-            scene["vessels"],
-            size=edges,
-            width=scene["vessels"]["width"],
-            hidden=lambda at: (cut.active & (cut.inside(at) > -behind)) | _in_the_way(at, eye),
-        )
-    sheet = None if field is None else field_plane(field, -solid, h, cut, wall)
-    if sheet is not None and sheet.n_cells:
-        plotter.add_mesh(
-            sheet,
-            scalars="value",
-            cmap=scene["colormap"],
-            clim=scene["limits"],
-            show_scalar_bar=False,
-            # Lit by ambient light alone: the colours stay those of the bar. Without lighting the
-            # occlusion pass would have no normals here, and stain it.
-            ambient=1.0,
-            diffuse=0.0,
-            specular=0.0,
-            n_colors=256,
-        )
-    if eye is None:
-        plotter.add_mesh(
-            outline(edges, cut), color=scene["box"]["color"], line_width=1.1 * fine, lighting=False
-        )
-    _lights(plotter, scene["lights"], edges)
-    if eye is None:
-        pixels_per_um = _camera(plotter, scene, edges, width, height)
-    else:
-        _stand(plotter, scene, *eye)
-        pixels_per_um = None
-    if scene["occlusion"] > 0:
-        plotter.enable_ssao(
-            radius=float(scene["occlusion"] * edges.max()),
-            bias=float(0.002 * edges.max()),
-            kernel_size=32,
-            blur=True,
-        )
-    raster = Image.fromarray(np.asarray(plotter.screenshot(None, return_img=True)))
-    plotter.close()
-    raster = raster.resize((width, height), Image.Resampling.LANCZOS)
-    image: Array = np.asarray(raster.convert("RGB"))
-    return image, {"pixels_per_m": None if pixels_per_um is None else pixels_per_um * _UM}
+
+def _eye(given: Sequence[Any]) -> Eye:
+    eye, look, room = given
+    return np.array(eye), np.array(look), float(room)
 
 
 class _Cut:
@@ -167,6 +254,11 @@ class _Cut:
         beside = np.all(np.delete(gaps, wall, axis=1) > 0, axis=1)
         centres[beside, wall] += self.corner[wall] * np.minimum(-gap - gaps[beside, wall], 0.0)
         return centres, kept
+
+
+def cut_of(scene: Mapping[str, Any], shape: Sequence[int], h: float) -> _Cut:
+    """Return the cut of a scene (`Scene.to_dict`) through a box of so many voxels of an edge."""
+    return _Cut(np.array(shape) * h, np.array(scene["corner"]), scene["cut_share"], h)
 
 
 def closed_surface(depth: Array, h: float, cut: _Cut) -> Any:
@@ -296,11 +388,8 @@ def field_plane(field: Array, distance: Array, h: float, cut: _Cut, axis: int) -
     return sheet.clip_scalar(scalars="gap", value=-0.5 * h, invert=False)
 
 
-def telling_wall(field: Array, cut: _Cut, h: float) -> int:
-    """Axis of the wall of the cut on which the field varies most; the floor (z) unless much less.
-
-    A field that falls from top to bottom is one flat colour on the floor, and a gradient on a wall.
-    """
+def wall_spreads(field: Array, cut: _Cut, h: float) -> list[float]:
+    """By how much the field varies on the walls of the cut at z, y and x, outliers apart."""
     spread = []
     for axis in (2, 1, 0):
         level = int(np.clip(round(cut.planes[axis] / h), 0, field.shape[axis] - 1))
@@ -312,7 +401,15 @@ def telling_wall(field: Array, cut: _Cut, h: float) -> int:
         values = field[tuple(window)]
         values = values[np.isfinite(values)]
         spread.append(float(np.ptp(np.quantile(values, [0.02, 0.98]))) if values.size else 0.0)
-    favoured = [spread[0] * 1.5, spread[1] * 1.05, spread[2]]
+    return spread
+
+
+def telling_wall(spreads: Sequence[float]) -> int:
+    """Axis of the wall of the cut on which the field varies most; the floor (z) unless much less.
+
+    A field that falls from top to bottom is one flat colour on the floor, and a gradient on a wall.
+    """
+    favoured = [spreads[0] * 1.5, spreads[1] * 1.05, spreads[2]]
     return 2 - int(np.argmax(favoured))
 
 
@@ -344,73 +441,7 @@ def outline(edges: Array, cut: _Cut) -> Any:
     return mesh.combine().extract_surface(algorithm=None)
 
 
-def _lights(plotter: Any, lights: list[dict[str, Any]], edges: Array) -> None:
-    import pyvista as pv
-
-    middle, far = edges / 2, 3 * edges.max()
-    plotter.remove_all_lights()
-    for entry in lights:
-        light = pv.Light(
-            position=middle + far * np.array(entry["direction"]),
-            focal_point=middle,
-            color=entry["color"],
-            intensity=entry["intensity"],
-            light_type="scene light",
-        )
-        light.positional = False
-        plotter.add_light(light)
-
-
-def _camera(plotter: Any, scene: Mapping[str, Any], edges: Array, width: int, height: int) -> float:
-    """Fit the box between the margins under a parallel projection; return pixels per µm."""
-    towards = np.array(scene["direction"], dtype=float)
-    towards /= np.sqrt(np.sum(towards**2))
-    right = np.cross(scene["up"], towards)
-    right /= np.sqrt(np.sum(right**2))
-    up = np.cross(towards, right)
-    corners = np.array(np.meshgrid([0, 1], [0, 1], [0, 1])).reshape(3, -1).T * edges
-    u, v = corners @ right, corners @ up
-    left_m, right_m, bottom_m, top_m = scene["margins"]
-    free_w, free_h = (1 - left_m - right_m) * width, (1 - bottom_m - top_m) * height
-    scale = min(free_w / np.ptp(u), free_h / np.ptp(v))
-    # The middle of the box's outline belongs in the middle of the free part of the picture.
-    shift_u = (left_m - right_m) / 2 * width / scale
-    shift_v = (bottom_m - top_m) / 2 * height / scale
-    focal = right * ((u.min() + u.max()) / 2 - shift_u) + up * ((v.min() + v.max()) / 2 - shift_v)
-    camera = plotter.camera
-    camera.parallel_projection = True
-    camera.focal_point = focal
-    camera.position = focal + towards * 4 * edges.max()
-    camera.up = tuple(up)
-    camera.parallel_scale = height / 2 / scale
-    plotter.reset_camera_clipping_range()
-    return float(scale)
-
-
-def _stand(plotter: Any, scene: Mapping[str, Any], eye: Array, look: Array, room: float) -> None:
-    """Put the eye into a pore of a radius, with a lamp if the scene has one."""
-    import pyvista as pv
-
-    camera = plotter.camera
-    camera.parallel_projection = False
-    camera.position = tuple(eye)
-    camera.focal_point = tuple(eye + room * look)
-    camera.up = scene["up"]
-    camera.view_angle = scene["angle"]
-    plotter.reset_camera_clipping_range()
-    near, far = camera.clipping_range
-    camera.clipping_range = (min(near, 0.05 * room), far)
-    if scene["lamp"]:
-        lamp = pv.Light(
-            position=tuple(eye), focal_point=tuple(eye + room * look), color=scene["lamp"]["color"],
-            intensity=scene["lamp"]["intensity"], light_type="scene light", cone_angle=90,
-        )  # fmt: skip
-        lamp.positional = True
-        lamp.attenuation_values = (1.0, 0.0, (scene["lamp"]["reach"] * _UM) ** -2)
-        plotter.add_light(lamp)
-
-
-def _in_the_way(points: Array, eye: tuple[Array, Array, float] | None) -> Array:
+def _in_the_way(points: Array, eye: Eye | None) -> Array:
     """Whether points are so near to the eye that nothing else would be seen."""
     if eye is None:
         return np.zeros(len(points), bool)
@@ -438,13 +469,24 @@ def _sights(arrays: Mapping[str, Array], network: Mapping[str, Array]) -> tuple[
 
 
 def main(folder: str) -> None:
-    """Read the arrays and settings in `folder`, draw, leave ``image.npy`` and ``facts.json``."""
-    place = Path(folder)
-    settings = json.loads((place / "settings.json").read_text(encoding="utf-8"))
-    arrays = {file.stem: np.load(file, allow_pickle=False) for file in place.glob("*.npy")}
-    image, facts = draw(arrays, settings)
-    np.save(place / "image.npy", image, allow_pickle=False)
-    (place / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+    """Draw the pictures whose numbers come in, a line each, until there are no more.
+
+    Of picture k, ``k/settings.json`` and, unless it shows what the one before showed, ``k/*.npy``
+    are read; ``k/image.npy`` and ``k/facts.json`` are left there, then its number goes out.
+    """
+    import pyvista  # noqa: F401 - while the first picture is still being collected
+
+    stage = Stage()
+    for line in sys.stdin:
+        place = Path(folder, line.strip())
+        settings = json.loads((place / "settings.json").read_text(encoding="utf-8"))
+        arrays = {file.stem: np.load(file, allow_pickle=False) for file in place.glob("*.npy")}
+        if arrays:
+            stage.show(arrays, settings)
+        image, facts = stage.picture(settings)
+        np.save(place / "image.npy", image, allow_pickle=False)
+        (place / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+        print(line.strip(), flush=True)
 
 
 if __name__ == "__main__":

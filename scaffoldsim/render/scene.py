@@ -6,12 +6,14 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from scaffoldsim import catalogue, units
+from scaffoldsim.tree import Path_, Tree, TreeError, merge, read
 
 _HEX = re.compile(r"#[0-9A-Fa-f]{6}")
+#: A scene may stand on another one, which may stand on a third, and so on.
+_MOST_BASES = 8
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,36 @@ class Lamp:
     intensity: float
     color: str
     reach: float
+
+
+@dataclass(frozen=True)
+class Movie:
+    """What a movie shows, and how fast.
+
+    Attributes
+    ----------
+    frames : str
+        ``all``: every stored frame in order; ``last``: one moment alone, the last one if no other
+        is asked for.
+    pictures : int
+        Pictures of each frame, at equal steps of `turn`.
+    seconds : float
+        How long each picture stays.
+    hold : float
+        How much longer the last one does, s.
+    turn : float
+        Degrees that the eye goes round the upright axis of the box, lights with it, over the whole
+        movie; from within a pore, that it looks round.
+    width : int
+        Pixels from left to right; the height is three quarters of it.
+    """
+
+    frames: str = "all"
+    pictures: int = 1
+    seconds: float = 0.5
+    hold: float = 0.0
+    turn: float = 0.0
+    width: int = 960
 
 
 @dataclass(frozen=True)
@@ -90,6 +122,8 @@ class Scene:
         and `margins` do not matter then.
     lamp : Lamp or None
         A light in the hand of who stands in the pore.
+    movie : Movie or None
+        What a movie shows; None for a scene of stills, whose movies are as `Movie` says.
     cell_diameter : float
         Diameter that cells are drawn with, m.
     jitter : float
@@ -133,6 +167,7 @@ class Scene:
     vessels: VesselPaint | None = None
     angle: float | None = None
     lamp: Lamp | None = None
+    movie: Movie | None = None
 
     @property
     def dark(self) -> bool:
@@ -154,15 +189,8 @@ class Scene:
         >>> Scene.load("cutaway").limits
         (0.0, 0.2)
         """
-        from ruamel.yaml import YAML
-        from ruamel.yaml.error import YAMLError
-
         path = catalogue.find("scenes", name)
-        try:
-            document = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-        except (UnicodeDecodeError, YAMLError) as error:
-            raise ValueError(f"{path}: {error}") from error
-        return _scene(path, document)
+        return _scene(path.stem, _with_bases(read(path)))
 
     def paint(self, type_name: str) -> Paint:
         """Label and colour of a cell type."""
@@ -173,59 +201,93 @@ class Scene:
         return asdict(self)
 
 
+def _with_bases(tree: Tree, depth: int = 0) -> Tree:
+    """Lay a scene over the one its ``base`` names, if it names one."""
+    if not isinstance(tree.data, dict) or "base" not in tree.data:
+        return tree
+    name = tree.data.pop("base")
+    if not isinstance(name, str) or depth > _MOST_BASES:
+        message = f"{name!r} is not allowed (a scene; the chain of bases may not go round)"
+        raise ValueError(str(tree.problem(("base",), message)))
+    try:
+        base = read(catalogue.find("scenes", name))
+    except TreeError:
+        raise
+    except ValueError as error:
+        raise ValueError(str(tree.problem(("base",), str(error)))) from error
+    return merge(_with_bases(base, depth + 1), tree)
+
+
 class _Node:
     """One mapping of the file, that knows where it stands for the messages."""
 
-    def __init__(self, path: Path, key: str, value: Any, allowed: str) -> None:
-        self._path, self._key = path, key
+    def __init__(self, tree: Tree, path: Path_, allowed: str) -> None:
+        self._tree, self._path = tree, path
+        value = tree.at(path)
         if not isinstance(value, dict):
-            raise ValueError(f"{path}: {key or 'the scene'} must be a mapping, not {value!r}")
+            raise self.wrong((), f"{value!r} must be a mapping")
         unknown = sorted(set(value) - set(allowed.split())) if allowed else []
         if unknown:
-            raise ValueError(f"{path}: {key}: unknown key {unknown[0]!r} (allowed: {allowed})")
+            near = catalogue.did_you_mean(unknown[0], allowed.split())
+            raise self.wrong((), f"unknown key {unknown[0]!r} (allowed: {allowed}){near}")
         self.value: dict[str, Any] = value
 
+    def __contains__(self, key: str) -> bool:
+        """Whether there is a value; null takes away that of the base."""
+        return self.value.get(key) is not None
+
     def __getitem__(self, key: str) -> Any:
-        if key not in self.value:
-            raise ValueError(f"{self._path}: {self._key}: the key {key!r} is missing")
+        if key not in self:
+            raise self.wrong((), f"the key {key!r} is missing")
         return self.value[key]
 
     def node(self, key: str, allowed: str) -> _Node:
-        return _Node(self._path, f"{self._key}.{key}".strip("."), self[key], allowed)
+        self[key]
+        return _Node(self._tree, (*self._path, key), allowed)
+
+    def nodes(self, key: str, allowed: str) -> list[_Node]:
+        if not isinstance(self[key], list):
+            raise self.wrong((key,), "a list is needed")
+        return [_Node(self._tree, (*self._path, key, k), allowed) for k in range(len(self[key]))]
+
+    def word(self, key: str, allowed: tuple[str, ...]) -> str:
+        if self[key] not in allowed:
+            raise self.error(key, self[key], ", ".join(allowed))
+        return str(self[key])
 
     def number(self, key: str, low: float, high: float) -> float:
         value = self[key]
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise self._error(key, value, "a number")
+            raise self.error(key, value, "a number")
         if not low <= value <= high:
-            raise self._error(key, value, f"{low:g} to {high:g}")
+            raise self.error(key, value, f"{low:g} to {high:g}")
         return float(value)
 
     def numbers(self, key: str, count: int) -> tuple[float, ...]:
         value = self[key]
         good = isinstance(value, list) and len(value) == count
         if not good or not all(isinstance(v, (int, float)) for v in value):
-            raise self._error(key, value, f"{count} numbers")
+            raise self.error(key, value, f"{count} numbers")
         return tuple(float(v) for v in value)
 
     def text(self, key: str) -> str:
         if not isinstance(self[key], str):
-            raise self._error(key, self[key], "text")
+            raise self.error(key, self[key], "text")
         return str(self[key])
 
     def color(self, key: str) -> str:
         value = self[key]
         if not isinstance(value, str) or not _HEX.fullmatch(value):
-            raise self._error(key, value, '"#RRGGBB"')
+            raise self.error(key, value, '"#RRGGBB"')
         return value
 
     def length(self, key: str) -> float:
         try:
             value = units.parse(self[key], "m")
         except ValueError as error:
-            raise self._error(key, self[key], str(error)) from error
+            raise self.error(key, self[key], str(error)) from error
         if not 0 < value < 1e-2:
-            raise self._error(key, self[key], "more than 0, less than 1 cm")
+            raise self.error(key, self[key], "more than 0, less than 1 cm")
         return value
 
     def paint(self) -> Paint:
@@ -241,21 +303,40 @@ class _Node:
         return Lamp(self.number("intensity", 0, 5), self.color("color"), self.length("reach"))
 
     def optional_paint(self, key: str) -> Paint | None:
-        return self.node(key, "color label").paint() if key in self.value else None
+        return self.node(key, "color label").paint() if key in self else None
 
-    def _error(self, key: str, value: Any, allowed: str) -> ValueError:
-        where = f"{self._key}.{key}".strip(".")
-        return ValueError(f"{self._path}: {where}: {value!r} is not allowed ({allowed})")
+    def movie(self) -> Movie:
+        known = Movie()
+        return Movie(
+            frames=self.word("frames", ("all", "last")) if "frames" in self else known.frames,
+            pictures=self.whole("pictures", 1, 1000) if "pictures" in self else known.pictures,
+            seconds=self.number("seconds", 0.02, 60) if "seconds" in self else known.seconds,
+            hold=self.number("hold", 0, 60) if "hold" in self else known.hold,
+            turn=self.number("turn", -3600, 3600) if "turn" in self else known.turn,
+            width=self.whole("width", 400, 4000) if "width" in self else known.width,
+        )
+
+    def whole(self, key: str, low: int, high: int) -> int:
+        value = self.number(key, low, high)
+        if value != int(value):
+            raise self.error(key, self[key], "a whole number")
+        return int(value)
+
+    def error(self, key: str, value: Any, allowed: str) -> ValueError:
+        return self.wrong((key,), f"{value!r} is not allowed ({allowed})")
+
+    def wrong(self, key: Path_, message: str) -> ValueError:
+        return ValueError(str(self._tree.problem((*self._path, *key), message)))
 
 
-def _scene(path: Path, document: Any) -> Scene:
+def _scene(name: str, tree: Tree) -> Scene:
     keys = (
         "schema title background camera cut lights occlusion supersampling scaffold bone host_bone"
-        " box cells slice vessels lamp"
+        " box cells slice vessels lamp movie"
     )
-    top = _Node(path, "", document, keys)
+    top = _Node(tree, (), keys)
     if top["schema"] != 1:
-        raise ValueError(f"{path}: schema: {top['schema']!r} is not allowed (1)")
+        raise top.error("schema", top["schema"], "1")
     camera = top.node("camera", "direction up margins angle")
     margins = camera.node("margins", "left right bottom top")
     cut = top.node("cut", "corner share scaffold")
@@ -263,21 +344,18 @@ def _scene(path: Path, document: Any) -> Scene:
     floor = top.node("slice", "field label limits colormap")
     corner = cut.numbers("corner", 3)
     if any(abs(sign) != 1 for sign in corner):
-        raise ValueError(f"{path}: cut.corner: {corner} is not allowed (three of 1 and -1)")
-    if cut["scaffold"] not in ("cut", "kept", "bare"):
-        allowed = "cut, kept, bare"
-        raise ValueError(f"{path}: cut.scaffold: {cut['scaffold']!r} is not allowed ({allowed})")
+        raise cut.error("corner", cut["corner"], "three of 1 and -1")
+    solid = cut.word("scaffold", ("cut", "kept", "bare"))
     limits = floor.numbers("limits", 2)
     if not limits[0] < limits[1]:
-        raise ValueError(f"{path}: slice.limits: {limits} is not allowed (low < high)")
-    if not isinstance(top["lights"], list):
-        raise ValueError(f"{path}: lights: a list is needed")
-    lights = [_Node(path, "lights", light, "direction intensity color") for light in top["lights"]]
+        raise floor.error("limits", floor["limits"], "low < high")
+    lights = top.nodes("lights", "direction intensity color")
     types = cells.node("types", "")
-    vessels = top.node("vessels", "perfused growing tip width") if "vessels" in document else None
-    lamp = top.node("lamp", "intensity color reach") if "lamp" in document else None
+    vessels = top.node("vessels", "perfused growing tip width") if "vessels" in top else None
+    lamp = top.node("lamp", "intensity color reach") if "lamp" in top else None
+    movie = top.node("movie", "frames pictures seconds hold turn width") if "movie" in top else None
     return Scene(
-        name=path.stem,
+        name=name,
         background=top.color("background"),
         direction=_three(camera.numbers("direction", 3)),
         up=_three(camera.numbers("up", 3)),
@@ -289,8 +367,8 @@ def _scene(path: Path, document: Any) -> Scene:
         ),
         corner=_three(corner),
         cut_share=cut.number("share", 0, 0.9),
-        cut_scaffold=cut["scaffold"] == "cut",
-        cut_bone=cut["scaffold"] != "kept",
+        cut_scaffold=solid == "cut",
+        cut_bone=solid != "kept",
         lights=tuple(
             Light(
                 _three(light.numbers("direction", 3)),
@@ -314,8 +392,9 @@ def _scene(path: Path, document: Any) -> Scene:
         bone=top.optional_paint("bone"),
         host_bone=top.optional_paint("host_bone"),
         vessels=vessels.vessels() if vessels else None,
-        angle=camera.number("angle", 10, 120) if "angle" in camera.value else None,
+        angle=camera.number("angle", 10, 120) if "angle" in camera else None,
         lamp=lamp.lamp() if lamp else None,
+        movie=movie.movie() if movie else None,
     )
 
 

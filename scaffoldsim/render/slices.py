@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +12,9 @@ from scaffoldsim.render.vessels import wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-    from scaffoldsim.render.still import Frame
+    from scaffoldsim.render.frame import Frame
 
 _PLANES = (("x", "y", 2), ("x", "z", 1), ("y", "z", 0))
 #: Left and bottom of each panel; the fourth quarter holds the legend.
@@ -22,8 +22,8 @@ _PLACES = ((0.08, 0.53), (0.08, 0.075), (0.56, 0.075))
 _TITLES = {2: "top view, middle of z", 1: "front view, middle of y", 0: "side view, middle of x"}
 
 
-def draw(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> None:
-    """Write scaffold, bone, cells, vessels and the field in the three middle planes as a PNG.
+def compose(frame: Frame, scene: Scene, size: tuple[int, int]) -> Figure:
+    """Draw scaffold, bone, cells, vessels and the field in the three middle planes.
 
     Parameters
     ----------
@@ -31,10 +31,13 @@ def draw(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> None:
         What to show.
     scene : Scene
         Its colours and limits; camera, lights and cut do not matter here.
-    out : Path
-        The PNG.
     size : (width, height)
         Pixels.
+
+    Returns
+    -------
+    Figure
+        For `still.save` or `still.raster_of`.
     """
     from matplotlib.colors import ListedColormap
 
@@ -77,16 +80,20 @@ def draw(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> None:
             )  # fmt: skip
         _vessels(axes, frame, scene, (a, b, axis), points)
         axes.set(xlim=extent[:2], ylim=extent[2:], aspect="equal")
-        axes.set_title(_TITLES[axis], fontsize=9.5 * scale, loc="left")
-        axes.set_xlabel(f"{first} (µm)", fontsize=9 * scale)
-        axes.set_ylabel(f"{second} (µm)", fontsize=9 * scale)
-        axes.tick_params(labelsize=8 * scale)
-    if len(frame.types):
+        axes.set_title(_TITLES[axis], fontsize=9.5 * scale, loc="left", pad=6 * scale)
+        axes.set_xlabel(f"{first} (µm)", fontsize=9 * scale, labelpad=4 * scale)
+        axes.set_ylabel(f"{second} (µm)", fontsize=9 * scale, labelpad=4 * scale)
+        axes.tick_params(
+            labelsize=8 * scale, pad=3.5 * scale, length=3.5 * scale, width=0.8 * scale
+        )
+        for spine in axes.spines.values():
+            spine.set_linewidth(0.8 * scale)
+    if frame.counts():
         still.cell_legend(figure.add_axes((0.56, 0.53, 0.2, height)), frame, scene, scale)
     if frame.field is not None:
         bar = figure.add_axes((0.82, 0.53, 0.0175, height))
         still.colour_bar(figure, bar, frame, scene, scale)
-    still.save(figure, out)
+    return figure
 
 
 def _vessels(

@@ -7,7 +7,7 @@ by matplotlib over it. Where 3-D drawing is not possible the same figures are sh
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from scaffoldsim import units
-from scaffoldsim.render import gl, phases
+from scaffoldsim.render import gl
+from scaffoldsim.render.frame import Frame, percent, run_frame, size_text
 from scaffoldsim.render.scene import Scene
 from scaffoldsim.run.record import Run
 
@@ -58,53 +59,6 @@ class RenderResult:
     path: Path
     kind: str
     note: str = ""
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What a picture shows: one moment of a run, or a scaffold alone (no cells, no field).
-
-    `distance` and `built` are those of the scaffold as built; `parts` are the shares of each voxel
-    at the moment (`phases.parts_of`), None where nothing but cells changes; `vessels` are those of
-    `Run.vessels`.
-    """
-
-    title: str
-    subtitle: str
-    voxel: float
-    distance: Array
-    centres: Array
-    types: Array
-    type_names: Sequence[str]
-    field: Array | None
-    field_unit: str = ""
-    built: Array | None = None
-    parts: Mapping[str, Array] | None = None
-    vessels: Mapping[str, Array] | None = None
-
-    def solids(self) -> list[str]:
-        """Parts of the solid that are seen: where one is the greatest share of a solid voxel."""
-        if self.parts is None:
-            return ["scaffold"] if np.any(self.distance < 0) else []
-        found = np.bincount(phases.kinds(self.parts).ravel(), minlength=1 + len(self.parts))
-        return [name for name, n in zip(self.parts, found[1:], strict=True) if n]
-
-    def counts(self) -> list[tuple[str, int]]:
-        """Cell types that are there, and how many of each."""
-        found = np.bincount(self.types, minlength=len(self.type_names))
-        return [(n, int(k)) for n, k in zip(self.type_names, found, strict=False) if k]
-
-    def vessel_kinds(self) -> dict[str, str]:
-        """Kinds of vessels that are there (`scene.VesselPaint`), and how much of each in words."""
-        if self.vessels is None:
-            return {}
-        way = np.diff(self.vessels["ends"].astype(np.float64), axis=1)[:, 0]
-        length, carries = np.sqrt((way * way).sum(axis=1)), self.vessels["carries"]
-        volume = self.distance.size * self.voxel**3
-        kinds = {"perfused": length[carries].sum(), "growing": length[~carries].sum()}
-        found = {k: f"{1e-6 * m / volume:.3g} mm/mm³" for k, m in kinds.items() if m > 0}
-        tips = len(self.vessels["tips"])
-        return found | ({"tip": _grouped(tips)} if tips else {})
 
 
 def render_still(
@@ -198,9 +152,7 @@ def render_scaffold(
     porosity = float(np.mean(values > 0))
     frame = Frame(
         title=title,
-        subtitle=f"porosity {porosity:.0%}  ·  {_size_text(values.shape, voxel)}".replace(
-            "%", " %"
-        ),
+        subtitle=f"porosity {porosity:.0%}  ·  {size_text(values.shape, voxel)}".replace("%", " %"),
         voxel=float(voxel),
         distance=values,
         centres=np.empty((0, 3), np.float32),
@@ -211,74 +163,21 @@ def render_scaffold(
     return _picture(frame, Scene.load(scene), Path(out), size)
 
 
-def run_frame(run: Run, index: int, scene: Scene) -> Frame:
-    """Collect what a picture of frame `index` of a run needs."""
-    cells = run.cells(index)
-    kinds = np.asarray(cells["type"], dtype=np.int64)
-    day = run.frames[index] / 24
-    parts = _parts(run, index, scene)
-    scaffold = parts.get("scaffold", run.fraction)
-    porosity = 1 - float(scaffold.mean(dtype=np.float64))
-    facts = []
-    if run.fraction.any():
-        facts.append(f"porosity {100 * porosity:.0f} %")
-        pores = (run.morphometry or {}).get("pore_size_mean_um")
-        if pores is not None:
-            facts.append(f"pores {pores:.0f} µm")
-    if "host_bone" in parts:
-        facts.append(f"host bone {_percent(float(parts['host_bone'].mean(dtype=np.float64)))}")
-    if "bone" in parts and porosity > 0:
-        filled = float(parts["bone"].mean(dtype=np.float64)) / porosity
-        of_what = " of the pores" if run.fraction.any() else ""
-        facts.append(f"new bone {_percent(filled)}{of_what}")
-    facts += [_size_text(run.shape, run.voxel), f"{_grouped(len(kinds))} cells"]
-    if scene.angle is not None:  # what tells sizes where nearer things are larger
-        facts[-1] += f", {1e6 * scene.cell_diameter:.3g} µm wide"
-    voxels = np.asarray(cells["voxel"], dtype=np.int64)
-    stored = scene.field in run.field_names
-    return Frame(
-        title=f"{run.title}, day {day:.4g}",
-        subtitle="  ·  ".join(facts),
-        voxel=run.voxel,
-        distance=run.distance,
-        centres=_centres(voxels, run.shape, run.voxel, scene.jitter),
-        types=kinds,
-        type_names=run.type_names,
-        field=run.field(scene.field, index) if stored else None,
-        field_unit=run.field_units.get(scene.field, ""),
-        built=run.fraction if parts else None,
-        parts=parts or None,
-        vessels=run.vessels(index) if scene.vessels else None,
-    )
-
-
-def _parts(run: Run, index: int, scene: Scene) -> dict[str, Array]:
-    """Shares of the parts of the solid that the run stores and the scene paints."""
-    shares = {name: run.matrix(name, index) for name in run.matrix_names}
-    parts = phases.parts_of(shares)
-    return {name: share for name, share in parts.items() if getattr(scene, name) is not None}
-
-
-def _centres(voxels: Array, shape: tuple[int, int, int], voxel: float, jitter: float) -> Array:
-    """Centres of the cells, each shifted by a hash of its voxel, so that no lattice shows."""
-    ijk = np.stack(np.unravel_index(voxels, shape), axis=1).astype(np.float64)
-    key: npt.NDArray[np.uint64] = np.add.outer(
-        voxels.astype(np.uint64) * np.uint64(3), np.arange(3, dtype=np.uint64)
-    )
-    key = key * np.uint64(0x9E3779B97F4A7C15)
-    key = key ^ (key >> np.uint64(29))
-    key = key * np.uint64(0xBF58476D1CE4E5B9)
-    unit = (key >> np.uint64(40)).astype(np.float64) / 2**24
-    centres: Array = (ijk + 0.5 + (2 * unit - 1) * jitter) * voxel
-    return centres.astype(np.float32)
-
-
 def _picture(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> RenderResult:
     from scaffoldsim.render import slices
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    bare = frame.field is None and not len(frame.types) and not frame.vessel_kinds()
-    legend = 0.0 if bare else _LEGEND
+    try:
+        drawn = gl.draw(arrays_of(frame, scene), settings_of(frame, scene, size))
+    except gl.NoGraphicsError as error:
+        save(slices.compose(frame, scene, size), out)
+        return RenderResult(out, "slices", f"slices instead of a 3-D picture: {error}")
+    save(compose(frame, scene, size, *drawn), out)
+    return RenderResult(out, "3d")
+
+
+def arrays_of(frame: Frame, scene: Scene) -> dict[str, Array]:
+    """Arrays of a frame, as `layers.Stage.show` takes them."""
     arrays = {"distance": frame.distance}
     if len(frame.types):
         arrays["centres"], arrays["colours"] = frame.centres, _colours(frame, scene)
@@ -286,23 +185,35 @@ def _picture(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> Re
         arrays["field"] = frame.field
     if frame.built is not None:
         arrays |= {"built": frame.built, **(frame.parts or {})}
-    arrays |= {f"vessel_{name}": column for name, column in (frame.vessels or {}).items()}
-    # From outside the box leaves room for the heading; from inside the picture ends below it.
-    top = 1.0 if scene.angle is None else _BELOW_HEADING
+    return arrays | {f"vessel_{name}": column for name, column in (frame.vessels or {}).items()}
+
+
+def settings_of(frame: Frame, scene: Scene, size: tuple[int, int]) -> dict[str, Any]:
+    """Settings of a picture of `size` pixels with its letters, as `layers.Stage` takes them."""
+    legend, top = _room(frame, scene)
     raster_size = (round(size[0] * (1 - legend)), round(size[1] * top))
-    settings = {"scene": scene.to_dict(), "voxel": frame.voxel, "size": raster_size}
-    try:
-        raster, facts = gl.draw(arrays, settings)
-    except gl.NoGraphicsError as error:
-        slices.draw(frame, scene, out, size)
-        return RenderResult(out, "slices", f"slices instead of a 3-D picture: {error}")
+    return {"scene": scene.to_dict(), "voxel": frame.voxel, "size": raster_size}
+
+
+def _room(frame: Frame, scene: Scene) -> tuple[float, float]:
+    """Share of the width for the legend, share of the height for the raster."""
+    bare = frame.field is None and not frame.counts() and not frame.vessel_kinds()
+    # From outside the box leaves room for the heading; from inside the picture ends below it.
+    return 0.0 if bare else _LEGEND, 1.0 if scene.angle is None else _BELOW_HEADING
+
+
+def compose(
+    frame: Frame, scene: Scene, size: tuple[int, int], raster: Array, facts: Mapping[str, Any]
+) -> Figure:
+    """Set the letters around a raster that `gl` drew."""
+    legend, top = _room(frame, scene)
     figure = _figure(size, scene.background)
     axes = figure.add_axes((0, 0, 1 - legend, top))
     axes.imshow(raster, interpolation="none", aspect="auto")
     axes.set_axis_off()
     heading(figure, frame, scale=size[1] / 1200)
     if facts["pixels_per_m"] is not None:
-        scale_bar(axes, facts["pixels_per_m"], frame, raster_size)
+        scale_bar(axes, facts["pixels_per_m"], frame, (raster.shape[1], raster.shape[0]))
     if legend:
         barred = frame.field is not None and scene.angle is None
         low = 0.40 if barred else 0.05
@@ -313,8 +224,7 @@ def _picture(frame: Frame, scene: Scene, out: Path, size: tuple[int, int]) -> Re
             colour_bar(figure, bar, frame, scene, size[1] / 1200)
     if scene.dark:
         _lighten(figure)
-    save(figure, out)
-    return RenderResult(out, "3d")
+    return figure
 
 
 # ----------------------------------------------------------------------------------- typography
@@ -354,15 +264,26 @@ def save(figure: Figure, out: Path) -> None:
     write_atomic(out, buffer.getvalue())
 
 
+def raster_of(figure: Figure) -> Array:
+    """Return the pixels of a figure, (height, width, 3) uint8."""
+    import matplotlib as mpl
+
+    canvas: Any = figure.canvas
+    with mpl.rc_context(FONT):
+        canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
 def heading(figure: Figure, frame: Frame, *, scale: float) -> None:
     """Title and subtitle at the top left."""
     # A bold letter is about .68 of its size wide: a long title is set smaller rather than cut off.
-    room = 0.95 * figure.get_figwidth() * 72 / (0.68 * max(len(frame.title), 1))
+    title, subtitle = frame.letters()
+    room = 0.95 * figure.get_figwidth() * 72 / (0.68 * max(title, 1))
     figure.text(
         0.025, 0.972, frame.title, fontsize=min(15 * scale, room), weight="bold", va="top",
         color="#111111",
     )  # fmt: skip
-    room = 0.95 * figure.get_figwidth() * 72 / (0.53 * max(len(frame.subtitle), 1))
+    room = 0.95 * figure.get_figwidth() * 72 / (0.53 * max(subtitle, 1))
     size = min(9.5 * scale, room)
     figure.text(0.025, 0.928, frame.subtitle, fontsize=size, va="top", color=GREY)
 
@@ -400,7 +321,7 @@ def cell_legend(
     small = scale * min(1.0, 1.1 * crowd)  # markers as small as their rows: else they overlap
     for name, count in frame.counts():
         paint = scene.paint(name)
-        label = f"{paint.label or name}{between}{_percent(count / len(frame.types))}"
+        label = f"{paint.label or name}{between}{percent(count / max(len(frame.types), 1))}"
         handles.append(
             Line2D([], [], marker="o", ls="", ms=9 * small, mfc=paint.color, mec="#00000044",
                    mew=0.6 * scale, label=label)
@@ -439,18 +360,6 @@ def _colours(frame: Frame, scene: Scene) -> Array:
     rgb = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in table], dtype=np.uint8)
     chosen: Array = rgb[np.clip(frame.types, 0, len(rgb) - 1)]
     return chosen
-
-
-def _percent(share: float) -> str:
-    return "< 0.1 %" if 0 < share < 0.0005 else f"{100 * share:.1f} %"
-
-
-def _grouped(number: int) -> str:
-    return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
-def _size_text(shape: Sequence[int], voxel: float) -> str:
-    return " × ".join(f"{n * voxel * 1e3:.3g}" for n in shape) + " mm"
 
 
 def _check_size(size: tuple[int, int]) -> None:

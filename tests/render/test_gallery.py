@@ -16,6 +16,7 @@ SCRIPTS = sorted((ROOT / "viz").glob("plot_*.py"))
 ARGUMENTS = {
     "plot_cutaway": (["RUN", "14 d"], []),
     "plot_inside_pore": (["RUN", "14 d"], []),
+    "plot_movie": (["RUN", "healing"], []),
     "plot_families": ([], ["--only", "gyroid_net", "--voxels", "24"]),
 }
 
@@ -23,7 +24,7 @@ ARGUMENTS = {
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_gallery_script_runs(script: Path, run: Run, tmp_path: Path) -> None:
     assert len(script.read_text(encoding="utf-8").splitlines()) <= 50
-    out = tmp_path / "out.png"
+    out = tmp_path / ("out.webp" if script.stem == "plot_movie" else "out.png")
     known = os.environ.get("PYTHONPATH")
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(ROOT), known] if known else [str(ROOT)]),

@@ -44,9 +44,9 @@ def test_cells_of_the_cut_go_and_those_behind_the_wall_keep_clear() -> None:
 
 def test_field_shows_where_it_varies() -> None:
     x, y, z = (np.indices((20, 20, 20)) + 0.5) / 20
-    assert layers.telling_wall(x + y, cut(), H) == 2
-    assert layers.telling_wall(z, cut(), H) == 1
-    assert layers.telling_wall(z + 0.1 * y, cut(), H) == 0
+    assert layers.telling_wall(layers.wall_spreads(x + y, cut(), H)) == 2
+    assert layers.telling_wall(layers.wall_spreads(z, cut(), H)) == 1
+    assert layers.telling_wall(layers.wall_spreads(z + 0.1 * y, cut(), H)) == 0
 
 
 def test_field_plane_covers_the_pore_and_keeps_values() -> None:

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from scaffoldsim.render import gl, render_scaffold, render_still, still
+from scaffoldsim.render.frame import _centres, run_frame
 from scaffoldsim.render.scene import Scene
 from scaffoldsim.run.record import Run
 from tests.run.synthetic import gyroid
@@ -80,9 +81,9 @@ def test_without_graphics_the_slices_say_what_to_install(
 def test_a_driver_that_crashes_ends_only_the_drawing(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    crash = subprocess.CompletedProcess([], -11, "", "")
+    crash = (sys.executable, "-c", "import os; os.kill(os.getpid(), 11)")
     monkeypatch.setattr(gl, "window_class", lambda: "")
-    monkeypatch.setattr(gl.subprocess, "run", lambda *_, **__: crash)
+    monkeypatch.setattr(gl, "_COMMAND", crash)
     result = render_still(run, tmp_path / "a.png", size=(400, 400))
     assert result.kind == "slices"
     assert "exit code -11" in result.note
@@ -101,12 +102,12 @@ def test_libraries_are_probed_before_vtk(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_cells_stay_in_their_voxels_and_pictures_repeat() -> None:
     voxels = np.arange(0, 1000, 7)
-    first = still._centres(voxels, (10, 10, 10), 2e-5, 0.18)
+    first = _centres(voxels, (10, 10, 10), 2e-5, 0.18)
     ijk = np.stack(np.unravel_index(voxels, (10, 10, 10)), axis=1)
     offset = first / 2e-5 - (ijk + 0.5)
     assert np.abs(offset).max() <= 0.18 + 1e-4
     assert offset.std() > 0.05
-    np.testing.assert_array_equal(first, still._centres(voxels, (10, 10, 10), 2e-5, 0.18))
+    np.testing.assert_array_equal(first, _centres(voxels, (10, 10, 10), 2e-5, 0.18))
 
 
 @pytest.mark.parametrize("window", [True, False])
@@ -129,20 +130,20 @@ def test_bone_is_seen_and_named(
 
 def test_a_frame_holds_the_parts_of_its_day(healing: Run) -> None:
     look = Scene.load()
-    frame = still.run_frame(healing, 2, look)
+    frame = run_frame(healing, 2, look)
     assert list(frame.parts) == ["scaffold", "bone", "host_bone"]
     mineral, osteoid = healing.matrix("mineral", 2), healing.matrix("osteoid", 2)
     np.testing.assert_array_equal(frame.parts["bone"], osteoid + mineral)
     pore = 1 - healing.matrix("scaffold", 2).mean(dtype=np.float64)
     assert f"porosity {100 * pore:.0f} %" in frame.subtitle
     assert f"new bone {100 * frame.parts['bone'].mean() / pore:.1f} % of the" in frame.subtitle
-    bare = still.run_frame(healing, 2, replace(look, bone=None, host_bone=None))
+    bare = run_frame(healing, 2, replace(look, bone=None, host_bone=None))
     assert list(bare.parts) == ["scaffold"]
     assert "bone" not in bare.subtitle
 
 
 def test_the_legend_names_only_solids_that_are_seen(healing: Run) -> None:
-    frame = still.run_frame(healing, 2, Scene.load())
+    frame = run_frame(healing, 2, Scene.load())
     assert frame.solids() == ["scaffold", "bone", "host_bone"]
     thin = {"scaffold": frame.parts["scaffold"], "bone": 0.1 * frame.parts["bone"]}
     assert replace(frame, parts=thin).solids() == ["scaffold"]
@@ -151,7 +152,7 @@ def test_the_legend_names_only_solids_that_are_seen(healing: Run) -> None:
 
 
 def test_frame_says_what_is_seen(run: Run) -> None:
-    frame = still.run_frame(run, 1, Scene.load())
+    frame = run_frame(run, 1, Scene.load())
     assert frame.title.endswith(", day 14")
     assert "porosity 92 %" in frame.subtitle
     assert "pores 601 µm" in frame.subtitle
