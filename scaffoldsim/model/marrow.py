@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scaffoldsim.config import Parameter, Section, Unit
 from scaffoldsim.model import counter
 from scaffoldsim.model.delivery import SOURCES
+from scaffoldsim.scaffold.grid import layer
 
 if TYPE_CHECKING:
     from scaffoldsim.model.model import Model
@@ -58,9 +59,7 @@ class MarrowCells:
         place = model.place
         layers = np.zeros(model.grid.shape, bool)
         for face in place.faces.of_kind("host"):
-            layer: list[Any] = [slice(None)] * 3
-            layer["xyz".index(face[0])] = 0 if face[1] == "-" else -1
-            layers[tuple(layer)] = True
+            layers[layer(face)] = True
         self.living = layers if place.living is None else layers & ~place.lost | place.living
         self.voxels = np.flatnonzero(layers & ~place.lost)
 

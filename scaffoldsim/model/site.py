@@ -78,13 +78,9 @@ class Hole(Section):
 
     def where(self, grid: Grid) -> Bools:
         """Return the voxels whose centres are in the hole."""
-        axis = "xyz".index(self.face[0])
         inside = np.ones(grid.shape, bool)
         if self.depth is not None:
-            n = grid.shape[axis]
-            below = (np.arange(n) + 0.5) * grid.voxel
-            within = (below if self.face[1] == "-" else below[::-1]) <= self.depth
-            inside &= within.reshape([-1 if i == axis else 1 for i in range(3)])
+            inside &= grid.below(self.face) <= self.depth
         if self.diameter is not None:
             inside &= self.away(grid) <= self.diameter / 2
         return inside
