@@ -60,7 +60,10 @@ class MarrowCells:
         layers = np.zeros(model.grid.shape, bool)
         for face in place.faces.of_kind("host"):
             layers[layer(face)] = True
-        self.living = layers if place.living is None else layers & ~place.lost | place.living
+        # of a hole as large as the box, too, all that lives is behind the faces
+        self.living = layers
+        if place.living is not None and place.living.any():
+            self.living = layers & ~place.lost | place.living
         self.voxels = np.flatnonzero(layers & ~place.lost)
 
     def begin(self, model: Model) -> None:

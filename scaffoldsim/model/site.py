@@ -198,7 +198,9 @@ class Place:
     dead : ndarray of bool or None
         Bone and marrow that are dead at the start.
     living : ndarray of bool or None
-        Living tissue of the host in the box at the start.
+        Living tissue of the host in the box at the start, all that is in neither lesion nor hole;
+        nowhere, if the hole is as large as the box. None without either: then the box is all wound
+        or all bone, and living tissue lies behind its faces alone.
     cleared : ndarray of bool or None
         Where bone of the host was taken out.
     opened : ndarray of bool
@@ -265,8 +267,7 @@ class Place:
     def living(self) -> Bools | None:  # noqa: D102
         if self._core is None and self.cleared is None:
             return None
-        rest: Bools = ~self.lost
-        return rest if rest.any() else None
+        return ~self.lost
 
     @cached_property
     def opened(self) -> Bools:  # noqa: D102
@@ -304,7 +305,7 @@ class Place:
     def near(self, distance: float) -> Bools:
         """Return what is within a distance, m, of living tissue: behind a face or in the box."""
         near = near_host(self.grid, self.faces, distance)
-        if self.living is not None:
+        if self.living is not None and self.living.any():
             squared = squared_distance(~self.living, periodic=self.grid.periodic)
             near |= squared <= (distance / self.grid.voxel) ** 2
         return near

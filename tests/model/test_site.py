@@ -101,6 +101,14 @@ def test_without_a_site_the_box_is_the_wound_and_the_region() -> None:
     assert not place(head(host="culture", faces="medium", fields={"oxygen": "oxygen"})).opened.any()
 
 
+def test_in_a_hole_as_large_as_the_box_nothing_lives_and_the_host_is_behind_its_faces() -> None:
+    found = place(head(host={"base": "healthy_human", "site": {"defect": {}}}))
+    assert found.living is not None
+    assert not found.living.any()
+    assert found.lost.all()
+    assert np.array_equal(found.near(200 * UM), place(head(host="healthy_human")).near(200 * UM))
+
+
 def test_a_core_that_nobody_opened_has_no_fresh_wound(core: Model, drilled: Model) -> None:
     host = core.config.host
     assert not core.place.opened.any()
