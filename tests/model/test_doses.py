@@ -99,6 +99,13 @@ def test_more_cells_than_there_is_room_for() -> None:
         built(cells__number=200_000)
     most = int(str(error.value).rpartition("at most ")[2].split()[0])
     assert settled(built(cells__number=most)).size == round(0.8 * most)
+    dense = {"cells__number": None, "cells__density": "9e9 /mL", "cells__msc_fraction": 0.6}
+    with pytest.raises(ConfigError, match=r"cells\.density.*pores hold \d+ voxels") as error:
+        built(**dense)
+    limit = str(error.value).rpartition("at most ")[2]
+    assert limit.endswith(" /mL")
+    free = settled(built(cells__number=most)).size
+    assert 0.98 * free < settled(built(**dense | {"cells__density": limit})).size <= free
     later = {"at": "0 h", "number": 40_000, "delivery": "gel_seeding"}
     with pytest.warns(
         RuntimeWarning, match=r"gel seeding at 0 d: there was room for \d+ of the 32"
