@@ -114,6 +114,9 @@ def test_vessels_beside_a_material_that_provokes_are_lost() -> None:
     assert found is not None
     assert found[one.near] == pytest.approx(0.1 * 0.8 * PER_DAY)
     assert not found[~one.near].any()  # type: ignore[operator]
+    assert one.hazard_of_vessels(8 * DAY) is found, "made once a look"
+    one.near = np.zeros_like(one.near)
+    assert not one.hazard_of_vessels(8 * DAY).any()  # type: ignore[union-attr]
 
 
 def test_in_a_run_the_response_reaches_vessels_and_a_restart_keeps_it() -> None:
