@@ -23,11 +23,13 @@ if TYPE_CHECKING:
 
 Bools = NDArray[np.bool_]
 
-#: after which `Attachment.injected_share` is there, s: what leaves before is never put down
+#: after which `Attachment.injected_share` is there by its definition, s: what leaves before that is
+#: never put down
 _FIRST_DAY = 86400.0
 #: 1/m³ in one per mL
 _PER_ML = 1e6
-#: chance of leaving in a step below which nobody is asked
+#: chance of leaving in a step below which nobody is asked: of a million cells one would in a
+#: thousand steps
 _NONE = 1e-9
 
 
@@ -217,8 +219,9 @@ class Delivery:
         """Where cells of a dose may come to lie: the track, or the region of the site."""
         if dose.delivery == "arterial_infusion":
             return np.broadcast_to(np.bool_(True), place.region.shape)
-        into_track = dose.delivery == "core_decompression" and place.cleared is not None
-        return place.cleared if into_track else place.region  # type: ignore[return-value]
+        if dose.delivery == "core_decompression" and place.cleared is not None:
+            return place.cleared
+        return place.region
 
     def _flow(self, dose: Given, model: Model) -> NDArray[np.float64] | None:
         """Flow of blood at and beside each voxel, for an infusion, as a share of the greatest."""

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 #: the cause of death
 REJECTED = "immune"
-#: share of a voxel from which on it is material to the host, so that a thin wall counts
+#: share of a voxel from which on it is material to the host, so that a thin wall counts (assumed:
+#: with nine tenths gone it provokes no more)
 _TRACE = 0.1
 #: time between two looks at where there is material, s: it goes over weeks
 _LOOK_EVERY = 24 * 3600.0

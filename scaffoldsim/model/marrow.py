@@ -52,6 +52,13 @@ class MarrowCells:
         What it holds.
     model
         At its start; a host without vessels in the box gives no such cells.
+
+    Attributes
+    ----------
+    living : ndarray of bool, shape (nx, ny, nz)
+        Where there is marrow at the start.
+    voxels : ndarray of int64
+        The first voxels at faces of the host, flat, ascending; without lesion and hole.
     """
 
     def __init__(self, marrow: Marrow, model: Model) -> None:
@@ -90,12 +97,14 @@ class MarrowCells:
         self._come(model, open_, np.full(open_.size, come), "marrow, later")
 
     def _per_voxel(self, model: Model) -> float:
-        few = model.rates.signals.multiplier("msc_count", "host")
-        return float(self.marrow.stromal) * few * model.grid.voxel_volume
+        """Return how many stromal cells a voxel of this host's marrow holds on average."""
+        number = model.rates.signals.multiplier("msc_count", "host")
+        return float(self.marrow.stromal) * number * model.grid.voxel_volume
 
     def _come(
         self, model: Model, voxels: NDArray[np.int64], chance: NDArray[np.float64], purpose: str
     ) -> None:
+        """Let a cell come into each of these free voxels with its chance."""
         key = counter.keys(seed=model.seed, step=model.step_index, purpose=purpose)
         chosen = voxels[counter.uniform(voxels, key) < chance]
         model.tissue.welcome(model, STROMAL, chosen.astype(np.int32))

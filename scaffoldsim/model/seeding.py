@@ -10,8 +10,8 @@ from scaffoldsim.scaffold.grid import Grid
 
 Array = NDArray[np.float64]
 
-#: share of the chance of a surface voxel that a pore voxel away from any surface has: cells settle
-#: on surfaces, and only what finds no room there stays in the fluid
+#: share of the chance of a surface voxel that a pore voxel away from any surface has (assumed, so
+#: small that cells settle on surfaces, and only what finds no room there stays in the fluid)
 _IN_FLUID = 1e-6
 
 

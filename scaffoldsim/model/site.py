@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 
 Bools = NDArray[np.bool_]
 
+#: from the size of a cell to that of a bone
 _Length = Unit("m", ge=1e-5, le=0.1, show="mm")
+#: share by which lengths that are meant to be equal may differ by rounding
+_ROUNDING = 1e-9
+#: width in which a track opens vessels of the rim, in widths of the track (assumed: drilling tears
+#: and bleeds about as far around as it is wide; conclusions on core decompression lean on it)
+_OPENED = 2.0
 
 
 class SiteError(ValueError):
@@ -91,7 +97,7 @@ class Hole(Section):
         wide = min(edge for k, edge in enumerate(size) if k != axis)
         for key, most in (("diameter", wide), ("depth", size[axis])):
             given = getattr(self, key)
-            if given is not None and given > most * (1 + 1e-9):
+            if given is not None and given > most * (1 + _ROUNDING):
                 yield (
                     (key,),
                     f"{given.text} is larger than the box, {format_si(most, 'm')} there; take a "
@@ -154,14 +160,14 @@ class Site(Section):
             assert self.rim is not None
             if not faces.of_kind("host"):
                 yield ("lesion",), "lies below living tissue, and no face is host; set faces"
-            elif depth is None and self.rim >= deepest * (1 - 1e-9):
+            elif depth is None and self.rim >= deepest * (1 - _ROUNDING):
                 yield (
                     ("rim",),
                     f"{self.rim.text} is the whole way to the deepest place, "
                     f"{format_si(deepest, 'm')}, and leaves no room for a lesion; take a larger "
                     "scaffold.size, or a thinner rim",
                 )
-            elif depth is not None and depth + self.rim > deepest * (1 + 1e-9):
+            elif depth is not None and depth + self.rim > deepest * (1 + _ROUNDING):
                 yield (
                     ("lesion", "depth"),
                     f"{_text(depth)} and a living rim of {self.rim.text} are more than the "
@@ -288,8 +294,8 @@ class Place:
         factor = np.full(self.grid.shape, np.float32(self.site.residual))
         if self.site.track is not None:
             track = self.site.track
-            # around a track vessels are opened to twice its width, and no deeper than it goes
-            wide = None if track.diameter is None else 2 * track.diameter
+            # around a track vessels are opened, and no deeper than it goes
+            wide = None if track.diameter is None else _OPENED * track.diameter
             factor[track.model_copy(update={"diameter": wide}).where(self.grid)] = 1
         return factor
 
@@ -342,15 +348,15 @@ class Place:
 
     def _require_voxels(self) -> None:
         """Refuse what is too small for the voxels, and a track that ends before the lesion."""
-        for path, mask in (
-            (("lesion",), self._core),
-            ((self.site.hole[0] if self.site and self.site.hole else "",), self.cleared),
-        ):
+        core, cleared = self._core, self.cleared
+        masks = {"lesion": core}
+        if self.site is not None and self.site.hole is not None:
+            masks[self.site.hole[0]] = cleared
+        for key, mask in masks.items():
             if mask is not None and not mask.any():
                 raise SiteError(
-                    path, f"holds no voxel of {format_si(self.grid.voxel, 'm')}; make it larger"
+                    (key,), f"holds no voxel of {format_si(self.grid.voxel, 'm')}; make it larger"
                 )
-        core, cleared = self._core, self.cleared
         if core is not None and cleared is not None and not (core & cleared).any():
             raise SiteError(("track",), "does not reach the lesion; make it deeper")
 

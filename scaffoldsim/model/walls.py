@@ -48,7 +48,7 @@ class Walls:
 
     def __init__(self, grid: Grid, solid: ArrayLike) -> None:
         n_voxels = math.prod(grid.shape)
-        if n_voxels >= 2**31:
+        if n_voxels >= 2**31:  # they are numbered by int32
             raise ValueError(f"{n_voxels} voxels are too many (below 2**31): use larger voxels.")
         self.grid = grid
         self.occupant = np.full(n_voxels, EMPTY, dtype=np.int32)

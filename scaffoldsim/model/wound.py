@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from scaffoldsim.model.fields import Fields
     from scaffoldsim.model.site import Place
 
-#: share of what a fresh wound gives below which it gives nothing
+#: share of what a fresh wound gives below which it gives nothing, after nine times its fade: far
+#: below the half-maximum of any cue (assumed)
 _FAINT = 1e-4
 
+#: an hour, so that a step can follow it, to decades, which stand still
 _Fade = Unit("s", ge=3600, le=1e9, show="d")
 
 
