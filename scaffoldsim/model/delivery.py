@@ -14,6 +14,8 @@ from scaffoldsim.tree import Path_
 
 #: where cells come from, in the order of the origin column; the host's own come by themselves
 SOURCES = ("autologous", "allogeneic", "xenogeneic", "host")
+#: the host's own cells in that column
+HOST = SOURCES.index("host")
 
 Face = Literal["x-", "x+", "y-", "y+", "z-", "z+"]
 Route = Literal[

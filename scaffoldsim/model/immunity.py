@@ -13,7 +13,7 @@ from scaffoldsim.config import Entry, Parameter, Unit
 from scaffoldsim.model import counter
 from scaffoldsim.model.delivery import SOURCES
 from scaffoldsim.model.scores import SOURCE_IMMUNOGENICITY
-from scaffoldsim.scaffold.thickness import squared_distance
+from scaffoldsim.scaffold.thickness import within
 
 if TYPE_CHECKING:
     from scaffoldsim.config import Config
@@ -147,9 +147,5 @@ class Immunity:
         """Where material is within reach now."""
         degradation = self.tissue.degradation
         left = degradation.fraction if degradation.gel is None else degradation.gel
-        there = left >= _TRACE
-        if not there.any():
-            return there
-        squared = squared_distance(~there, periodic=self.grid.periodic)
-        near: Bools = squared <= (float(self.rules.reach) / self.grid.voxel) ** 2
-        return near
+        reach = float(self.rules.reach) / self.grid.voxel
+        return within(left >= _TRACE, reach, periodic=self.grid.periodic)

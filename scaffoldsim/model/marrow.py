@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scaffoldsim.config import Parameter, Section, Unit
 from scaffoldsim.model import counter
-from scaffoldsim.model.delivery import SOURCES
+from scaffoldsim.model.delivery import HOST
 from scaffoldsim.scaffold.grid import layer
 
 if TYPE_CHECKING:
@@ -85,9 +85,7 @@ class MarrowCells:
         if STROMAL not in cells.types or not self.voxels.size:
             return
         vacant = model.tissue.vacant().ravel()[self.voxels]
-        own = cells.voxel[
-            (cells.type == cells.types.index(STROMAL)) & (cells.origin == SOURCES.index("host"))
-        ]
+        own = cells.voxel[(cells.type == cells.types.index(STROMAL)) & (cells.origin == HOST)]
         held = np.count_nonzero(np.isin(own, self.voxels, assume_unique=True))
         lacking = self._per_voxel(model) * self.voxels.size - held
         open_ = self.voxels[vacant]

@@ -16,7 +16,7 @@ from scaffoldsim.model.hostbone import near_host
 from scaffoldsim.model.species import Species
 from scaffoldsim.scaffold.grid import Faces, Grid
 from scaffoldsim.scaffold.scaffold import Scaffold
-from scaffoldsim.scaffold.thickness import squared_distance
+from scaffoldsim.scaffold.thickness import within
 from scaffoldsim.tree import Path_
 from scaffoldsim.units import format_si
 
@@ -283,8 +283,7 @@ class Place:
         rim = float(wound.rim)
         if self.cleared is None:
             return near_host(self.grid, self.faces, rim)
-        squared = squared_distance(~self.cleared, periodic=self.grid.periodic)
-        near: Bools = squared <= (rim / self.grid.voxel) ** 2
+        near = within(self.cleared, rim / self.grid.voxel, periodic=self.grid.periodic)
         return near if self.dead is None else near & ~self.dead
 
     @cached_property
@@ -311,9 +310,9 @@ class Place:
     def near(self, distance: float) -> Bools:
         """Return what is within a distance, m, of living tissue: behind a face or in the box."""
         near = near_host(self.grid, self.faces, distance)
-        if self.living is not None and self.living.any():
-            squared = squared_distance(~self.living, periodic=self.grid.periodic)
-            near |= squared <= (distance / self.grid.voxel) ** 2
+        if self.living is not None:
+            reach = distance / self.grid.voxel
+            near |= within(self.living, reach, periodic=self.grid.periodic)
         return near
 
     def answered(self, reached: Bools) -> Bools | None:

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from scaffoldsim.scaffold.thickness import squared_distance
+from scaffoldsim.scaffold.thickness import squared_distance, within
 
 __all__ = ["throats"]
 
@@ -69,10 +69,7 @@ def _ball(
     if open_.all():
         return open_
     centres = squared_distance(open_, periodic=periodic, threads=threads) > radius**2
-    if not centres.any():
-        return centres
-    opened: Mask = squared_distance(~centres, periodic=periodic, threads=threads) <= radius**2
-    return opened
+    return within(centres, radius, periodic=periodic, threads=threads)
 
 
 def _block(open_: Mask, periodic: tuple[bool, bool, bool]) -> Mask:
