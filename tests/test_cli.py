@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -370,6 +371,16 @@ def test_check_tells_what_a_run_needs_and_writes_nothing(tiny, folder, capsys):
     for word in ("voxels", "cells", "memory", "disk", "time", "parameters", "run folder"):
         assert re.search(rf"^{word} +\S", said, re.M), said
     assert [path.name for path in folder.iterdir()] == [tiny]
+
+
+def test_a_warning_is_one_line_without_a_place_in_the_code(tiny, capsys):
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        late = '[{"at": "9 d", "number": 5}]'
+        assert main(["run", tiny, "--set", f"cells.doses={late}"]) == 0
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if "would come at" in line]
+    assert told.startswith("warning: the dose at 9 d")
+    assert "RuntimeWarning" not in told
 
 
 def test_a_run_prints_its_folder_and_says_how_far_it_is(tiny, folder, capsys):

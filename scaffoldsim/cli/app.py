@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
 
 from cyclopts import (
     App,
@@ -95,7 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
-        make_app()(words)
+        with nullcontext() if debug else _warnings_in_words():
+            make_app()(words)
         sys.stdout.flush()
     except Failure as failure:
         return _say(failure, debug)
@@ -112,6 +117,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         return _say(unexpected(error), debug=False)
     return 0
+
+
+@contextmanager
+def _warnings_in_words() -> Iterator[None]:
+    """Say what the package warns of in one line, without the place in its code; others as ever."""
+    package = Path(__file__).parent.parent
+    with warnings.catch_warnings():
+        as_ever = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: Any = None,
+            line: str | None = None,
+        ) -> None:
+            if category is RuntimeWarning and Path(filename).is_relative_to(package):
+                print(f"warning: {message}", file=sys.stderr)
+            else:
+                as_ever(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = show
+        yield
 
 
 def _say(failure: Failure, debug: bool) -> int:

@@ -54,6 +54,7 @@ def check(config: str, /, *, set: Changes = None, seed: int | None = None) -> No
         check_study(config)
         return
     loaded = load_config(config, set, seed)
+    from scaffoldsim.model.idle import idle
     from scaffoldsim.model.model import Model
     from scaffoldsim.run.simulation import Simulation
 
@@ -78,7 +79,7 @@ def check(config: str, /, *, set: Changes = None, seed: int | None = None) -> No
     }
     for key, value in rows.items():
         print(f"{key:12}{value}")
-    for note in model.scaffold.notes:
+    for note in [*model.scaffold.notes, *idle(model)]:
         print(f"{'note':12}{note}")
 
 

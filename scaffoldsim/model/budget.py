@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scaffoldsim.scaffold.grid import layer
+
 Array = NDArray[Any]
 
 #: amounts up to this are nothing, mol or kg: a millionth of a molecule. What is left of a species
@@ -127,14 +129,14 @@ class Bookkeeper:
             if entry == "periodic":
                 continue
             value, exchange = entry if isinstance(entry, tuple) else (entry, np.inf)
-            axis, last = "xyz".index(face[0]), -1 if face[1] == "+" else 0
-            layer = np.take(free, last, axis)
-            relative = np.take(self.pore, last, axis)[layer].astype(np.float64)
+            at = layer(face)
+            inside = free[at]
+            relative = self.pore[at][inside].astype(np.float64)
             half = 2 * self.diffusivity / self.voxel * relative
             if exchange == 0 or self.diffusivity == 0:
                 continue
             conductance = half / (1.0 + half / exchange)
-            drop = value - np.take(c, last, axis)[layer].astype(np.float64)
+            drop = value - c[at][inside].astype(np.float64)
             yield float(np.sum(conductance * drop)) * self.voxel**2
 
     def _out_of(self, c: Array, held: Array, free: Array) -> Iterator[float]:

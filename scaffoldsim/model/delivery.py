@@ -14,6 +14,8 @@ from scaffoldsim.tree import Path_
 
 #: where cells come from, in the order of the origin column; the host's own come by themselves
 SOURCES = ("autologous", "allogeneic", "xenogeneic", "host")
+#: the host's own cells in that column
+HOST = SOURCES.index("host")
 
 Face = Literal["x-", "x+", "y-", "y+", "z-", "z+"]
 Route = Literal[
@@ -38,8 +40,10 @@ SUSPENDED: tuple[Route, ...] = ("injection", "core_decompression")
 #: routes that lead through a body
 IN_BODY: tuple[Route, ...] = (*SUSPENDED, "arterial_infusion")
 
+# more cells than a box has voxels; one per µm³; fewer stromal ones than any marrow holds
 _Number = Annotated[int, Field(ge=0, le=1_000_000_000)]
 _Density = Annotated[float, Unit("1/m^3", ge=0, le=1e18, show="1/mL")]
+_Share = Annotated[float, Unit("", ge=1e-6, le=1)]
 
 
 class Dose(Section):
@@ -145,10 +149,10 @@ class Seeding(Section):
     delivery: Route = "dynamic_seeding"
     face: Face = "z+"
     source: Literal["autologous", "allogeneic", "xenogeneic"] = "allogeneic"
-    msc_fraction: Annotated[float, Unit("", ge=1e-6, le=1)] = 1.0
+    msc_fraction: _Share = 1.0
     donor: DonorSection = Field({})  # type: ignore[assignment]
     genes: list[Modification] = Field([], max_length=MOST_GENES)
-    doses: list[Dose] = Field([], max_length=1000)
+    doses: list[Dose] = Field([], max_length=1000)  # each is looked at in every step
 
     def problems(self) -> Iterator[tuple[Path_, str]]:
         """Yield a dose that is given twice or not at all, and a gene given twice."""

@@ -16,16 +16,20 @@ from scaffoldsim.model.ledger import LEFT
 from scaffoldsim.model.seeding import beside, seed_voxels
 
 if TYPE_CHECKING:
-    from scaffoldsim.config import Config
+    from scaffoldsim.config import Config, ConfigError
     from scaffoldsim.model.celltypes import Attachment
     from scaffoldsim.model.model import Model
     from scaffoldsim.model.site import Place
 
 Bools = NDArray[np.bool_]
 
-#: after which `Attachment.injected_share` is there, s: what leaves before is never put down
+#: after which `Attachment.injected_share` is there by its definition, s: what leaves before that is
+#: never put down
 _FIRST_DAY = 86400.0
-#: chance of leaving in a step below which nobody is asked
+#: 1/m³ in one per mL
+_PER_ML = 1e6
+#: chance of leaving in a step below which nobody is asked: of a million cells one would in a
+#: thousand steps
 _NONE = 1e-9
 
 
@@ -80,14 +84,7 @@ class Delivery:
         room = int(np.count_nonzero(model.tissue.vacant() & self._target(first, model.place)))
         n = self._stay(first, model)
         if n > room and first.delivery != "arterial_infusion":
-            share = first.share(self.rule, self._adhesion(model))
-            of = first.stromal(self._volume(first, model))
-            key = "number" if first.number is not None else "density"
-            raise self.config.error(
-                ("cells", key),
-                f"{n} cells would stay ({share:.2g} of {of}), but the pores hold {room} voxels of "
-                f"one cell each; give at most {int(room / share / first.msc_fraction)} cells",
-            )
+            raise self._too_many(first, n, room, model)
         for dose in self.plan[1:]:
             if int(dose.at // model.dt) >= self.config.steps:
                 warnings.warn(
@@ -179,6 +176,19 @@ class Delivery:
         if voxels.size < n:
             self._tell(dose, n, voxels.size, model)
 
+    def _too_many(self, dose: Given, n: int, room: int, model: Model) -> ConfigError:
+        """Return the error that says how many cells may be given, in the words of the dose."""
+        share, volume = dose.share(self.rule, self._adhesion(model)), self._volume(dose, model)
+        most = int(room / share / dose.msc_fraction)
+        key, limit = "number", f"{most} cells"
+        if dose.density is not None:
+            key, limit = "density", f"{_rounded_down(most / volume / _PER_ML)} /mL"
+        return self.config.error(
+            ("cells", key),
+            f"{n} cells would stay ({share:.2g} of {dose.stromal(volume)}), but the pores hold "
+            f"{room} voxels of one cell each; give at most {limit}",
+        )
+
     def _tell(self, dose: Given, n: int, stayed: int, model: Model) -> None:
         why = f"there was room for {stayed} of the {n} that would have stayed"
         if dose.delivery == "arterial_infusion" and not stayed:
@@ -209,8 +219,9 @@ class Delivery:
         """Where cells of a dose may come to lie: the track, or the region of the site."""
         if dose.delivery == "arterial_infusion":
             return np.broadcast_to(np.bool_(True), place.region.shape)
-        into_track = dose.delivery == "core_decompression" and place.cleared is not None
-        return place.cleared if into_track else place.region  # type: ignore[return-value]
+        if dose.delivery == "core_decompression" and place.cleared is not None:
+            return place.cleared
+        return place.region
 
     def _flow(self, dose: Given, model: Model) -> NDArray[np.float64] | None:
         """Flow of blood at and beside each voxel, for an infusion, as a share of the greatest."""
@@ -233,3 +244,11 @@ class Delivery:
             return 0.0
         lost = float(k * tau) * (math.exp(-start / tau) - math.exp(-end / tau))
         return -math.expm1(-lost)
+
+
+def _rounded_down(value: float) -> str:
+    """Return a number with three digits that is not above it."""
+    if value <= 0:
+        return "0"
+    digit = 10.0 ** (math.floor(math.log10(value)) - 2)
+    return f"{math.floor(value / digit) * digit:.3g}"

@@ -329,10 +329,7 @@ def near_host(grid: Grid, faces: Faces, depth: float | None) -> NDArray[np.bool_
         return np.ones(grid.shape, bool)
     near = np.zeros(grid.shape, bool)
     for face in faces.of_kind("host"):
-        axis = "xyz".index(face[0])
-        away = (np.arange(grid.shape[axis]) + 0.5) * grid.voxel
-        within = (away if face[1] == "-" else away[::-1]) <= depth
-        near |= within.reshape([-1 if k == axis else 1 for k in range(3)])
+        near |= grid.below(face) <= depth
     return near
 
 

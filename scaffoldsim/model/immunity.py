@@ -13,7 +13,7 @@ from scaffoldsim.config import Entry, Parameter, Unit
 from scaffoldsim.model import counter
 from scaffoldsim.model.delivery import SOURCES
 from scaffoldsim.model.scores import SOURCE_IMMUNOGENICITY
-from scaffoldsim.scaffold.thickness import squared_distance
+from scaffoldsim.scaffold.thickness import within
 
 if TYPE_CHECKING:
     from scaffoldsim.config import Config
@@ -22,10 +22,13 @@ if TYPE_CHECKING:
 
 #: the cause of death
 REJECTED = "immune"
-#: share of a voxel from which on it is material to the host, so that a thin wall counts
+#: share of a voxel from which on it is material to the host, so that a thin wall counts (assumed:
+#: with nine tenths gone it provokes no more)
 _TRACE = 0.1
 #: time between two looks at where there is material, s: it goes over weeks
 _LOOK_EVERY = 24 * 3600.0
+
+Bools = NDArray[np.bool_]
 
 _Rate = Annotated[Parameter, Unit("1/s", ge=0, le=1e-3, show="1/d")]
 
@@ -83,6 +86,7 @@ class Immunity:
         self.met = min(given, default=math.inf)
         self._foreign = SOURCES.index(config.cells.source)
         self.near = self._look() if self.material > 0 else None
+        self._of_vessels: tuple[Bools, NDArray[np.float32]] | None = None
 
     def __repr__(self) -> str:
         return f"Immunity(cells {self.source:g}, material {self.material:g})"
@@ -90,12 +94,14 @@ class Immunity:
     def hazard_of_vessels(self, time: float) -> NDArray[np.float32] | None:
         """Return the hazard of vessels at `time` in s, 1/s, (nx, ny, nz); None where there is none.
 
-        Until the next step is made it is that of the last look at the material.
+        Until the next look at the material it is the same array, which is not to be written to.
         """
         rate = float(self.rules.regression) * self.material
         if self.near is None or rate == 0 or time < float(self.rules.onset):
             return None
-        return self.near * np.float32(rate)
+        if self._of_vessels is None or self._of_vessels[0] is not self.near:
+            self._of_vessels = self.near, self.near * np.float32(rate)
+        return self._of_vessels[1]
 
     def hazard(self, model: Model) -> NDArray[np.float64] | None:
         """Return the hazard of each cell now, 1/s; None where nothing is foreign."""
@@ -137,13 +143,9 @@ class Immunity:
             bits = np.unpackbits(np.asarray(state["near"], np.uint8), count=self.grid.n_voxels)
             self.near = bits.astype(bool).reshape(self.grid.shape)
 
-    def _look(self) -> NDArray[np.bool_]:
+    def _look(self) -> Bools:
         """Where material is within reach now."""
         degradation = self.tissue.degradation
         left = degradation.fraction if degradation.gel is None else degradation.gel
-        there = left >= _TRACE
-        if not there.any():
-            return there
-        squared = squared_distance(~there, periodic=self.grid.periodic)
-        near: NDArray[np.bool_] = squared <= (float(self.rules.reach) / self.grid.voxel) ** 2
-        return near
+        reach = float(self.rules.reach) / self.grid.voxel
+        return within(left >= _TRACE, reach, periodic=self.grid.periodic)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scaffoldsim.config import Parameter, Section, Unit
 from scaffoldsim.model import counter
-from scaffoldsim.model.delivery import SOURCES
+from scaffoldsim.model.delivery import HOST
+from scaffoldsim.scaffold.grid import layer
 
 if TYPE_CHECKING:
     from scaffoldsim.model.model import Model
@@ -51,6 +52,13 @@ class MarrowCells:
         What it holds.
     model
         At its start; a host without vessels in the box gives no such cells.
+
+    Attributes
+    ----------
+    living : ndarray of bool, shape (nx, ny, nz)
+        Where there is marrow at the start.
+    voxels : ndarray of int64
+        The first voxels at faces of the host, flat, ascending; without lesion and hole.
     """
 
     def __init__(self, marrow: Marrow, model: Model) -> None:
@@ -58,10 +66,11 @@ class MarrowCells:
         place = model.place
         layers = np.zeros(model.grid.shape, bool)
         for face in place.faces.of_kind("host"):
-            layer: list[Any] = [slice(None)] * 3
-            layer["xyz".index(face[0])] = 0 if face[1] == "-" else -1
-            layers[tuple(layer)] = True
-        self.living = layers if place.living is None else layers & ~place.lost | place.living
+            layers[layer(face)] = True
+        # of a hole as large as the box, too, all that lives is behind the faces
+        self.living = layers
+        if place.living is not None and place.living.any():
+            self.living = layers & ~place.lost | place.living
         self.voxels = np.flatnonzero(layers & ~place.lost)
 
     def begin(self, model: Model) -> None:
@@ -76,9 +85,7 @@ class MarrowCells:
         if STROMAL not in cells.types or not self.voxels.size:
             return
         vacant = model.tissue.vacant().ravel()[self.voxels]
-        own = cells.voxel[
-            (cells.type == cells.types.index(STROMAL)) & (cells.origin == SOURCES.index("host"))
-        ]
+        own = cells.voxel[(cells.type == cells.types.index(STROMAL)) & (cells.origin == HOST)]
         held = np.count_nonzero(np.isin(own, self.voxels, assume_unique=True))
         lacking = self._per_voxel(model) * self.voxels.size - held
         open_ = self.voxels[vacant]
@@ -88,12 +95,14 @@ class MarrowCells:
         self._come(model, open_, np.full(open_.size, come), "marrow, later")
 
     def _per_voxel(self, model: Model) -> float:
-        few = model.rates.signals.multiplier("msc_count", "host")
-        return float(self.marrow.stromal) * few * model.grid.voxel_volume
+        """Return how many stromal cells a voxel of this host's marrow holds on average."""
+        number = model.rates.signals.multiplier("msc_count", "host")
+        return float(self.marrow.stromal) * number * model.grid.voxel_volume
 
     def _come(
         self, model: Model, voxels: NDArray[np.int64], chance: NDArray[np.float64], purpose: str
     ) -> None:
+        """Let a cell come into each of these free voxels with its chance."""
         key = counter.keys(seed=model.seed, step=model.step_index, purpose=purpose)
         chosen = voxels[counter.uniform(voxels, key) < chance]
         model.tissue.welcome(model, STROMAL, chosen.astype(np.int32))

@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["settle"]
 
-#: VEGF in which they grow, in units of the threshold of sprouting
+#: VEGF in which they grow, in units of the threshold of sprouting (assumed: so much that
+#: with more they would hardly sprout or grow faster, so that the level is of no account)
 _PLENTY = 10.0
-#: length per volume at which they are crowded, in units of what is wanted: half has blood
+#: length per volume at which they are crowded, in units of what is wanted (assumed: half of what
+#: grows has blood, so that the density wanted is reached, and evenly)
 _ROOM = 2.0
-#: steps in which they grow, s, and for how many at most: two weeks
+#: steps in which they grow, s, and for how many at most: two weeks (assumed: where that is not
+#: enough roots are few, and the tissue behind them has few vessels too)
 _STEP, _MOST = 6 * HOUR, 56
 
 

@@ -1,21 +1,17 @@
 """Where the cells of a dose come to lie."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-from scaffoldsim.model import counter
+from scaffoldsim.model import counter, walls
 from scaffoldsim.model.celltypes import Attachment
 from scaffoldsim.model.delivery import Given
-
-if TYPE_CHECKING:
-    from scaffoldsim.scaffold.grid import Grid
+from scaffoldsim.scaffold.grid import Grid
 
 Array = NDArray[np.float64]
 
-#: share of the chance of a surface voxel that a pore voxel away from any surface has: cells settle
-#: on surfaces, and only what finds no room there stays in the fluid
+#: share of the chance of a surface voxel that a pore voxel away from any surface has (assumed, so
+#: small that cells settle on surfaces, and only what finds no room there stays in the fluid)
 _IN_FLUID = 1e-6
 
 
@@ -23,7 +19,7 @@ def seed_voxels(
     dose: Given,
     n: int,
     rule: Attachment,
-    grid: "Grid",
+    grid: Grid,
     open_: NDArray[np.bool_],
     near_surface: NDArray[np.bool_],
     *,
@@ -70,18 +66,15 @@ def seed_voxels(
     elif dose.delivery in ("dynamic_seeding", "static_seeding"):
         weight = np.where(near_surface.ravel()[voxels], 1.0, _IN_FLUID)
     if dose.delivery == "static_seeding":
-        axis = "xyz".index(dose.face[0])
-        at = np.unravel_index(voxels, grid.shape)[axis]
-        if dose.face[1] == "+":
-            at = grid.shape[axis] - 1 - at
-        weight *= np.exp(-(at + 0.5) * grid.voxel / float(rule.static_depth))
+        depth = np.broadcast_to(grid.below(dose.face), grid.shape).ravel()[voxels]
+        weight *= np.exp(-depth / float(rule.static_depth))
     key = counter.keys(seed=seed, step=step, substep=index, purpose="seeding")
     u = counter.uniform(voxels.astype(np.int64), key)
     order = np.argsort(-np.log1p(-u) / weight, kind="stable")
     return np.sort(voxels[order[:n]])
 
 
-def beside(voxels: NDArray[np.int32], flow: Array, grid: "Grid") -> Array:
+def beside(voxels: NDArray[np.int32], flow: Array, grid: Grid) -> Array:
     """Return the greatest flow among each voxel and those that share a face with it, (nx, ny, nz).
 
     Parameters
@@ -93,13 +86,5 @@ def beside(voxels: NDArray[np.int32], flow: Array, grid: "Grid") -> Array:
     """
     own = np.zeros(grid.shape)
     own.reshape(-1)[voxels] = flow
-    found = own.copy()
-    for axis in range(3):
-        for shift in (-1, 1):
-            moved = np.roll(own, shift, axis)
-            if not grid.periodic[axis]:
-                edge: list[slice | int] = [slice(None)] * 3
-                edge[axis] = 0 if shift == 1 else -1
-                moved[tuple(edge)] = 0.0
-            np.maximum(found, moved, out=found)
+    found: Array = np.maximum(own, walls.beside(own, grid.periodic))
     return found

@@ -16,7 +16,7 @@ from scaffoldsim.model.hostbone import near_host
 from scaffoldsim.model.species import Species
 from scaffoldsim.scaffold.grid import Faces, Grid
 from scaffoldsim.scaffold.scaffold import Scaffold
-from scaffoldsim.scaffold.thickness import squared_distance
+from scaffoldsim.scaffold.thickness import within
 from scaffoldsim.tree import Path_
 from scaffoldsim.units import format_si
 
@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 
 Bools = NDArray[np.bool_]
 
+#: from the size of a cell to that of a bone
 _Length = Unit("m", ge=1e-5, le=0.1, show="mm")
+#: share by which lengths that are meant to be equal may differ by rounding
+_ROUNDING = 1e-9
+#: width in which a track opens vessels of the rim, in widths of the track (assumed: drilling tears
+#: and bleeds about as far around as it is wide; conclusions on core decompression lean on it)
+_OPENED = 2.0
 
 
 class SiteError(ValueError):
@@ -78,13 +84,9 @@ class Hole(Section):
 
     def where(self, grid: Grid) -> Bools:
         """Return the voxels whose centres are in the hole."""
-        axis = "xyz".index(self.face[0])
         inside = np.ones(grid.shape, bool)
         if self.depth is not None:
-            n = grid.shape[axis]
-            below = (np.arange(n) + 0.5) * grid.voxel
-            within = (below if self.face[1] == "-" else below[::-1]) <= self.depth
-            inside &= within.reshape([-1 if i == axis else 1 for i in range(3)])
+            inside &= grid.below(self.face) <= self.depth
         if self.diameter is not None:
             inside &= self.away(grid) <= self.diameter / 2
         return inside
@@ -95,7 +97,7 @@ class Hole(Section):
         wide = min(edge for k, edge in enumerate(size) if k != axis)
         for key, most in (("diameter", wide), ("depth", size[axis])):
             given = getattr(self, key)
-            if given is not None and given > most * (1 + 1e-9):
+            if given is not None and given > most * (1 + _ROUNDING):
                 yield (
                     (key,),
                     f"{given.text} is larger than the box, {format_si(most, 'm')} there; take a "
@@ -158,14 +160,14 @@ class Site(Section):
             assert self.rim is not None
             if not faces.of_kind("host"):
                 yield ("lesion",), "lies below living tissue, and no face is host; set faces"
-            elif depth is None and self.rim >= deepest * (1 - 1e-9):
+            elif depth is None and self.rim >= deepest * (1 - _ROUNDING):
                 yield (
                     ("rim",),
                     f"{self.rim.text} is the whole way to the deepest place, "
                     f"{format_si(deepest, 'm')}, and leaves no room for a lesion; take a larger "
                     "scaffold.size, or a thinner rim",
                 )
-            elif depth is not None and depth + self.rim > deepest * (1 + 1e-9):
+            elif depth is not None and depth + self.rim > deepest * (1 + _ROUNDING):
                 yield (
                     ("lesion", "depth"),
                     f"{_text(depth)} and a living rim of {self.rim.text} are more than the "
@@ -202,7 +204,9 @@ class Place:
     dead : ndarray of bool or None
         Bone and marrow that are dead at the start.
     living : ndarray of bool or None
-        Living tissue of the host in the box at the start.
+        Living tissue of the host in the box at the start, all that is in neither lesion nor hole;
+        nowhere, if the hole is as large as the box. None without either: then the box is all wound
+        or all bone, and living tissue lies behind its faces alone.
     cleared : ndarray of bool or None
         Where bone of the host was taken out.
     opened : ndarray of bool
@@ -269,8 +273,7 @@ class Place:
     def living(self) -> Bools | None:  # noqa: D102
         if self._core is None and self.cleared is None:
             return None
-        rest: Bools = ~self.lost
-        return rest if rest.any() else None
+        return ~self.lost
 
     @cached_property
     def opened(self) -> Bools:  # noqa: D102
@@ -280,8 +283,7 @@ class Place:
         rim = float(wound.rim)
         if self.cleared is None:
             return near_host(self.grid, self.faces, rim)
-        squared = squared_distance(~self.cleared, periodic=self.grid.periodic)
-        near: Bools = squared <= (rim / self.grid.voxel) ** 2
+        near = within(self.cleared, rim / self.grid.voxel, periodic=self.grid.periodic)
         return near if self.dead is None else near & ~self.dead
 
     @cached_property
@@ -291,8 +293,8 @@ class Place:
         factor = np.full(self.grid.shape, np.float32(self.site.residual))
         if self.site.track is not None:
             track = self.site.track
-            # around a track vessels are opened to twice its width, and no deeper than it goes
-            wide = None if track.diameter is None else 2 * track.diameter
+            # around a track vessels are opened, and no deeper than it goes
+            wide = None if track.diameter is None else _OPENED * track.diameter
             factor[track.model_copy(update={"diameter": wide}).where(self.grid)] = 1
         return factor
 
@@ -309,8 +311,8 @@ class Place:
         """Return what is within a distance, m, of living tissue: behind a face or in the box."""
         near = near_host(self.grid, self.faces, distance)
         if self.living is not None:
-            squared = squared_distance(~self.living, periodic=self.grid.periodic)
-            near |= squared <= (distance / self.grid.voxel) ** 2
+            reach = distance / self.grid.voxel
+            near |= within(self.living, reach, periodic=self.grid.periodic)
         return near
 
     def answered(self, reached: Bools) -> Bools | None:
@@ -345,15 +347,15 @@ class Place:
 
     def _require_voxels(self) -> None:
         """Refuse what is too small for the voxels, and a track that ends before the lesion."""
-        for path, mask in (
-            (("lesion",), self._core),
-            ((self.site.hole[0] if self.site and self.site.hole else "",), self.cleared),
-        ):
+        core, cleared = self._core, self.cleared
+        masks = {"lesion": core}
+        if self.site is not None and self.site.hole is not None:
+            masks[self.site.hole[0]] = cleared
+        for key, mask in masks.items():
             if mask is not None and not mask.any():
                 raise SiteError(
-                    path, f"holds no voxel of {format_si(self.grid.voxel, 'm')}; make it larger"
+                    (key,), f"holds no voxel of {format_si(self.grid.voxel, 'm')}; make it larger"
                 )
-        core, cleared = self._core, self.cleared
         if core is not None and cleared is not None and not (core & cleared).any():
             raise SiteError(("track",), "does not reach the lesion; make it deeper")
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaffoldsim.model.budget import Bookkeeper, Budget
+from scaffoldsim.scaffold.grid import layer
 from scaffoldsim.solver.diffusion import ConvergenceError, Diffusion, Domain
 
 Array = NDArray[Any]
@@ -39,9 +40,8 @@ class Bath:
         """Return κ = 2 D p/h² in 1/s where a face is bathed: half a voxel between c and it."""
         kappa = np.zeros(pore.shape)
         for face in self.faces:
-            layer: list[Any] = [slice(None)] * 3
-            layer["xyz".index(face[0])] = -1 if face[1] == "+" else 0
-            kappa[tuple(layer)] += 2 * diffusivity / voxel**2 * pore[tuple(layer)]
+            at = layer(face)
+            kappa[at] += 2 * diffusivity / voxel**2 * pore[at]
         return kappa
 
 

@@ -6,11 +6,14 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from scaffoldsim.scaffold.thickness import squared_distance
+from scaffoldsim.scaffold.thickness import squared_distance, within
 
 __all__ = ["throats"]
 
 Mask = NDArray[np.bool_]
+
+#: share of a voxel by which a width may be more than whole voxels by rounding
+_ROUNDING = 1e-6
 
 
 def throats(
@@ -47,25 +50,26 @@ def throats(
     >>> throats(gap, 20e-6, 40e-6).any(axis=(1, 2)).tolist()
     [False, True, False, False, False, False, False]
     """
-    across = max(1, math.ceil(narrowest / voxel - 1e-6))
+    across = max(1, math.ceil(narrowest / voxel - _ROUNDING))
     if across == 1 or not open_.any():
         return np.zeros_like(open_)
     if across == 2:
         opened = _block(open_, periodic)
     else:
-        reach = ((across - 1 + across % 2) / 2) ** 2  # squared radius of an odd ball, voxels
-        inner = (
-            open_
-            if open_.all()
-            else squared_distance(open_, periodic=periodic, threads=threads) > reach
-        )
-        if not inner.any():
-            return open_.copy()
-        if inner.all():
-            return np.zeros_like(open_)
-        opened = squared_distance(~inner, periodic=periodic, threads=threads) <= reach
+        radius = (across - 1 + across % 2) / 2  # of an odd ball, voxels
+        opened = _ball(open_, radius, periodic, threads)
     narrow: Mask = open_ & ~opened
     return narrow
+
+
+def _ball(
+    open_: Mask, radius: float, periodic: tuple[bool, bool, bool], threads: int | None
+) -> Mask:
+    """Return the opening by a ball around the centre of a voxel."""
+    if open_.all():
+        return open_
+    centres = squared_distance(open_, periodic=periodic, threads=threads) > radius**2
+    return within(centres, radius, periodic=periodic, threads=threads)
 
 
 def _block(open_: Mask, periodic: tuple[bool, bool, bool]) -> Mask:

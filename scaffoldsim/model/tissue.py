@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scaffoldsim.model import _osteoid
 from scaffoldsim.model.degradation import REACH_OF_CELLS, Degradation
-from scaffoldsim.model.delivery import SOURCES
+from scaffoldsim.model.delivery import HOST, SOURCES
 from scaffoldsim.model.ground import PORE, Ground
 from scaffoldsim.model.hostbone import HostBoneState
 from scaffoldsim.model.ledger import InvariantError
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 #: what a buried osteoblast that lives on becomes, and what the others die of
 OSTEOCYTE, BURIED = "osteocyte", "buried"
-#: the host's own cells
-HOST = SOURCES.index("host")
 #: time between two rounds of mineralisation and recruits, and two looks at load, s: all are of days
 _TURN_EVERY = _LOAD_EVERY = 6 * 3600.0
 #: time between two changes of what hinders fluxes, and two of who waits for an answer, s

@@ -48,7 +48,7 @@ class Walls:
 
     def __init__(self, grid: Grid, solid: ArrayLike) -> None:
         n_voxels = math.prod(grid.shape)
-        if n_voxels >= 2**31:
+        if n_voxels >= 2**31:  # they are numbered by int32
             raise ValueError(f"{n_voxels} voxels are too many (below 2**31): use larger voxels.")
         self.grid = grid
         self.occupant = np.full(n_voxels, EMPTY, dtype=np.int32)
@@ -142,14 +142,17 @@ def _stands(voxel: int, shape: tuple[int, int, int]) -> ValueError:
     )
 
 
-def beside(mask: NDArray[np.bool_], periodic: tuple[bool, bool, bool]) -> NDArray[np.bool_]:
-    """Voxels with a face neighbour in the mask."""
-    near = np.zeros_like(mask)
+def beside(values: NDArray[Any], periodic: tuple[bool, bool, bool]) -> NDArray[Any]:
+    """Return the greatest of what the face neighbours of each voxel hold; of a mask, if one is set.
+
+    Values are not negative; beyond a face that is not periodic there are none.
+    """
+    found = np.zeros_like(values)
     for axis, wraps in enumerate(periodic):
-        a, b = np.moveaxis(near, axis, 0), np.moveaxis(mask, axis, 0)
-        a[1:] |= b[:-1]
-        a[:-1] |= b[1:]
+        a, b = np.moveaxis(found, axis, 0), np.moveaxis(values, axis, 0)
+        np.maximum(a[1:], b[:-1], out=a[1:])
+        np.maximum(a[:-1], b[1:], out=a[:-1])
         if wraps:
-            a[0] |= b[-1]
-            a[-1] |= b[0]
-    return near
+            np.maximum(a[0], b[-1], out=a[0])
+            np.maximum(a[-1], b[0], out=a[-1])
+    return found

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +13,18 @@ from scaffoldsim import catalogue
 from scaffoldsim.config import Config, Parameter, Section, Unit
 from scaffoldsim.model.factors import Concentration
 from scaffoldsim.model.fields import Supply
+from scaffoldsim.scaffold.grid import layer
 from scaffoldsim.tree import Path_
 
 if TYPE_CHECKING:
     from scaffoldsim.model.fields import Fields
     from scaffoldsim.model.site import Place
 
-#: share of what a fresh wound gives below which it gives nothing
+#: share of what a fresh wound gives below which it gives nothing, after nine times its fade: far
+#: below the half-maximum of any cue (assumed)
 _FAINT = 1e-4
 
+#: an hour, so that a step can follow it, to decades, which stand still
 _Fade = Unit("s", ge=3600, le=1e9, show="d")
 
 
@@ -128,9 +131,7 @@ class WoundSource:
         grid, diffusivity = self.place.grid, float(species.diffusivity)
         film = math.sqrt(diffusivity * species.decay)
         for face in self.place.faces.of_kind("host"):
-            layer: list[Any] = [slice(None)] * 3
-            layer["xyz".index(face[0])] = 0 if face[1] == "-" else -1
-            at = tuple(layer)
+            at = layer(face)
             half = 2 * diffusivity / grid.voxel * self.fields.pore[at].astype(np.float64)
             flux = half * film / (half + film) * level
             source[at] += (flux / grid.voxel * self._within[at]).astype(np.float32)

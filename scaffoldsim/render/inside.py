@@ -7,15 +7,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-#: Places that are tried, directions that are tried at each, and things that are looked for.
+# All that follows was chosen by looking at pictures.
+
+#: Places that are tried, directions of a half sphere, and things that are looked for, about.
 _PLACES, _DIRECTIONS, _TARGETS = 80, 200, 250
 #: Steps of a look along a ray.
 _STEPS = 32
-#: The eye is where the pore is at least so wide, a share of the widest place.
-_ROOM = 0.7
-#: In radii of the widest pore: what is nearer counts nothing; what is so far counts half; a wall
-#: nearer than the third fills the view.
-_NEAR, _FAR, _FREE = 0.9, 2.0, 1.8
+#: The eye is where the pore is at least so wide, a share of the widest place, and no nearer to the
+#: end of the box than this share of its edge, where a view would soon end.
+_ROOM, _EDGE = 0.7, 0.08
+#: In radii of the widest pore: what is nearer counts nothing, and fully this much further on; what
+#: is so far counts half; a wall nearer than the last fills the view.
+_NEAR, _FULL, _FAR, _FREE = 0.9, 0.5, 2.0, 1.8
+#: What is seen is up to so far from the middle of the view, a share of its angle.
+_WITHIN = 0.45
 #: How much a view is worth that shows no wall, to one that shows nothing else.
 _BARE = 0.05
 #: So far walls are looked for, in radii of the widest pore.
@@ -70,8 +75,8 @@ def view(
     if room <= 0:
         raise ValueError("there is no pore to stand in")
     roomy = np.argwhere(-depth >= _ROOM * room)
-    inner = (roomy >= 0.08 * shape) & (roomy < 0.92 * shape)
-    chosen = roomy[inner.all(axis=1)] if inner.all(axis=1).any() else roomy
+    inner = ((roomy >= _EDGE * shape) & (roomy < (1 - _EDGE) * shape)).all(axis=1)
+    chosen = roomy[inner] if inner.any() else roomy
     eyes = (chosen[:: max(1, len(chosen) // _PLACES)][:_PLACES] + 0.5) * h
     every = max(1, len(targets) // _TARGETS)
     targets, weight = targets[::every], weight[::every]
@@ -79,34 +84,40 @@ def view(
     free = _free(depth, h, eyes, looks, _SEES * room)
     score = free
     if len(targets):
-        score = _worth(depth, h, eyes, looks, free, targets, weight, room, angle)
+        within = np.cos(np.radians(_WITHIN * angle))
+        score = _framed(free, looks, room, within)
+        score = score * _shown(depth, h, eyes, looks, targets, weight, room, within)
     place, best = np.unravel_index(int(score.argmax()), score.shape)
     return eyes[place], looks[best], room
 
 
-def _worth(
-    depth: Array,
-    h: float,
-    eyes: Array,
-    looks: Array,
-    free: Array,
-    targets: Array,
-    weight: Array,
-    room: float,
-    angle: float,
-) -> Array:
-    """How much is seen from each eye in each direction, walls about it; (eyes, looks)."""
-    within = np.cos(np.radians(0.45 * angle))
+def _framed(free: Array, looks: Array, room: float, within: float) -> Array:
+    """How well walls stand in a view: some about it, none before the eye; (eyes, looks)."""
     beside = (np.einsum("di,ei->de", looks, looks) > within).astype(np.float64)
     walls = np.einsum("ed,dk->ek", (free < _SEES * room).astype(np.float64), beside)
     score = np.minimum(free / (_FREE * room), 1.0)
     score *= _BARE + (1 - _BARE) * walls / beside.sum(axis=0)
+    result: Array = score
+    return result
+
+
+def _shown(
+    depth: Array,
+    h: float,
+    eyes: Array,
+    looks: Array,
+    targets: Array,
+    weight: Array,
+    room: float,
+    within: float,
+) -> Array:
+    """How much is seen from each eye in each direction; (eyes, looks)."""
     way = targets[None] - eyes[:, None]
     far = np.sqrt((way * way).sum(axis=-1))
-    each = weight * np.clip(2 * (far / room - _NEAR), 0, 1) / (1 + (far / (_FAR * room)) ** 2)
+    each = weight * np.clip((far / room - _NEAR) / _FULL, 0, 1) / (1 + (far / (_FAR * room)) ** 2)
     each *= _seen(depth, h, eyes, targets)
     towards = np.einsum("eti,di->etd", way / np.maximum(far, 1e-9)[..., None], looks)
-    result: Array = score * np.einsum("et,etd->ed", each, (towards > within).astype(np.float64))
+    result: Array = np.einsum("et,etd->ed", each, (towards > within).astype(np.float64))
     return result
 
 

@@ -17,7 +17,13 @@ _FINE_BELOW = 40_000
 _BETWEEN = 4
 _SIDES, _SIDES_FINE = 7, 14
 #: A tip is a cone, so long and so wide, in radii of its vessel as drawn.
-_CONE_LENGTH, _CONE_WIDTH = 4.0, 1.5
+_CONE_LENGTH, _CONE_WIDTH, _CONE_SIDES = 4.0, 1.5, 20
+#: Of that length the middle of a cone is ahead of its tip, so that it joins its tube.
+_CONE_AHEAD = 0.3
+#: Radius of a vessel where no edge tells it, µm: that of a capillary.
+_CAPILLARY = 5.0
+#: A tip that has not come any way yet is drawn this share of the edge behind it ahead.
+_BARELY = 1e-3
 #: So often each point of a path is put nearer to the middle of its neighbours, by half the way.
 _ROUNDS = 2
 NONE = -1
@@ -204,21 +210,20 @@ def add_vessels(
     plotter : pyvista.Plotter
         The picture.
     network : mapping
-        As `Run.vessels` returns it, in the unit of `size`.
+        As `Run.vessels` returns it, in µm.
     paints : mapping
         ``perfused``, ``growing`` and ``tip``, each with a ``color``.
     size : array (3,)
-        Edges of the box.
+        Edges of the box, µm.
     width : float
         How many times as wide as they are vessels are drawn.
     hidden : callable
         Says of points (n, 3) which are not to be seen.
     """
-    import pyvista as pv
-
     tips, radius, carries = tip_edges(network)
+    tip_nodes = _tip_nodes(network)
     every = np.concatenate([network["ends"], tips])
-    nodes = np.concatenate([network["nodes"], _tip_nodes(network)])
+    nodes = np.concatenate([network["nodes"], tip_nodes])
     ends, joined, edge = wrapped(every, nodes, size)
     fine = len(ends) <= _FINE_BELOW
     found = paths(ends, joined, carries[edge])
@@ -237,18 +242,24 @@ def add_vessels(
         _add(plotter, tubes, paints[kind]["color"])
         if fine:
             _add(plotter, rounded(axes), paints[kind]["color"])
-    last = ends[np.isin(joined[:, 1], _tip_nodes(network)[:, 1])]
+    last = ends[np.isin(joined[:, 1], tip_nodes[:, 1])]
     last = last[~hidden(last[:, 1])] if len(last) else last
     if len(last):
-        heads = pv.PolyData(last[:, 1].astype(np.float32))
-        heads["way"] = (last[:, 1] - last[:, 0]).astype(np.float32)
-        wide = width * float(np.median(radius))
-        long = _CONE_LENGTH * wide
-        cone = pv.Cone(
-            center=(0.3 * long, 0, 0), direction=(1, 0, 0), height=long,
-            radius=_CONE_WIDTH * wide, resolution=20,
-        )  # fmt: skip
-        _add(plotter, heads.glyph(orient="way", scale=False, geom=cone), paints["tip"]["color"])
+        _add(plotter, cones(last, width * float(np.median(radius))), paints["tip"]["color"])
+
+
+def cones(last: Array, wide: float) -> Any:
+    """Cones at the ends of the edges (n, 2, 3) of tips, along these, for vessels so wide."""
+    import pyvista as pv
+
+    heads = pv.PolyData(last[:, 1].astype(np.float32))
+    heads["way"] = (last[:, 1] - last[:, 0]).astype(np.float32)
+    long = _CONE_LENGTH * wide
+    cone = pv.Cone(
+        center=(_CONE_AHEAD * long, 0, 0), direction=(1, 0, 0), height=long,
+        radius=_CONE_WIDTH * wide, resolution=_CONE_SIDES,
+    )  # fmt: skip
+    return heads.glyph(orient="way", scale=False, geom=cone)
 
 
 def rounded(axes: Any) -> Any:
@@ -264,7 +275,10 @@ def rounded(axes: Any) -> Any:
 
 
 def tip_edges(network: Mapping[str, Array]) -> tuple[Array, Array, Array]:
-    """Stretches that tips have come since their last node; radius and perfusion of all edges."""
+    """Return the stretches that tips have come since their last node, as edges (n, 2, 3).
+
+    Also the radius and the perfusion of all edges, those of tips last.
+    """
     tips = np.array(network["tips"], np.float64)
     # a tip that has only just begun to grow has no way yet: that of the edge that leads to it
     way = tips[:, 1] - tips[:, 0]
@@ -274,8 +288,9 @@ def tip_edges(network: Mapping[str, Array]) -> tuple[Array, Array, Array]:
         lead[network["nodes"][:, 1]] = np.arange(len(network["nodes"]))
         edge = lead[network["tip_nodes"][still]]
         along = network["ends"][edge, 1] - network["ends"][edge, 0]
-        tips[still, 1] += 1e-3 * np.where(edge[:, None] >= 0, along, 1e-6)
-    thin = float(np.median(network["radius"])) if len(network["radius"]) else 0.0
+        # some direction, where none leads to it
+        tips[still, 1] += _BARELY * np.where(edge[:, None] >= 0, along, _CAPILLARY)
+    thin = float(np.median(network["radius"])) if len(network["radius"]) else _CAPILLARY
     radius = np.concatenate([network["radius"], np.full(len(tips), thin)])
     carries = np.concatenate([network["carries"], np.zeros(len(tips), bool)])
     return tips, radius, carries

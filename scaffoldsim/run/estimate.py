@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scaffoldsim.config import Config
 from scaffoldsim.model.donor import Donor
-from scaffoldsim.scaffold.grid import free_memory
+from scaffoldsim.scaffold.grid import Grid, free_memory
 
 # Bounds of memory, about 1.3 times what was measured on boxes of 0.5 and 4.1 million voxels: in
 # culture (211 bytes a voxel), in bone of a host (305), with five species (8.5 a species, two fields
@@ -18,6 +18,11 @@ _BASE_BYTES = 300_000_000
 _VOXEL_BYTES = 320
 _SPECIES_BYTES = 9
 _CELL_BYTES = 220
+# Of vessels 12 bytes a voxel were measured in a run of 1.2 million voxels. An edge holds 142 bytes,
+# its node included, in tables with up to twice the room; a growing one is copied, and so is all for
+# a checkpoint: 260 to 490 held and 570 at the peak were seen in boxes of up to 49 000 edges.
+_VESSELS_VOXEL_BYTES = 16
+_EDGE_BYTES = 800
 # Another process draws the picture at the end; this is of both. A grid that is refined costs more
 # (`render.layers`).
 _PICTURE_BYTES = 1_500_000_000
@@ -30,6 +35,8 @@ _FIELD_FRAME_BYTES = 5
 _TISSUE_FRAME_BYTES = 8
 _CELL_FRAME_BYTES = 30
 _TISSUE_STATE_BYTES = 40
+_EDGE_FRAME_BYTES = 40
+_EDGE_STATE_BYTES = 150
 _PAGES_BYTES = 5_000_000
 # Time on two cores that are free: the start, a step, and picture and report at the end.
 _START_VOXEL_SECONDS = 3e-6
@@ -38,9 +45,16 @@ _FURTHER_SPECIES_SECONDS = 8e-3
 _VOXEL_SECONDS = 0.3e-7
 _SPECIES_SECONDS = 0.3e-7
 _CELL_SECONDS = 1.5e-7
+# Vessels took 2.6 ms of a step of 150 000 voxels and 5.5 of one of 1.2 million, 4e-8 s of it an
+# edge; oxygen that they hold made the fields 7 and 15 ms slower, on one core.
+_VESSELS_SECONDS = 6e-3
+_VESSELS_VOXEL_SECONDS = 1.5e-8
+_EDGE_SECONDS = 5e-8
 _END_SECONDS = 8.0
 #: Cells that living bone of a host holds at most, a share of the voxels; 0.6 % were seen.
 _HOST_CELLS = 0.03
+#: Vessels get denser than `crowded`, since tips go on; at this many times it a run warns.
+_DENSEST = 2.0
 
 
 class ResourceError(RuntimeError):
@@ -88,6 +102,30 @@ def _raises(config: Config) -> Iterator[float]:
         yield max(1.0, condition.multiplier("proliferation", 1.0))
 
 
+def _most_edges(config: Config, grid: Grid) -> float:
+    """Return how many edges vessels have at most: each is a voxel long, and no voxel holds two."""
+    if config.host.vessels is None:
+        return 0.0
+    each = _DENSEST * float(config.host.vessels.crowded) * grid.voxel**2
+    return min(each, 1.0) * grid.n_voxels
+
+
+def _most_cells(config: Config, given: int, voxels: int) -> int:
+    """Return how many cells there are at most: exponential growth until the pores are full."""
+    seeding = config.cells
+    rule = (
+        config.cell_types[seeding.type].proliferation if seeding.type in config.cell_types else None
+    )
+    doublings = 0.0
+    if rule is not None:
+        doubling_time = rule.doubling_time * Donor(config.seed, seeding.donor.spread).doubling_time
+        faster = config.host.multiplier("proliferation") * math.prod(_raises(config))
+        doublings = config.duration * rule.scaffold_factor * faster / doubling_time
+    most = voxels * (config.scaffold.porosity or 1.0)
+    host = _HOST_CELLS * voxels if config.host.bone is not None else 0.0
+    return int(min(most, given * 2 ** min(doublings, 60) + host))
+
+
 def estimate(config: Config) -> Estimate:
     """Return what `config` will need, without building anything.
 
@@ -101,33 +139,26 @@ def estimate(config: Config) -> Estimate:
     except (ValueError, OSError) as error:
         raise config.error(("scaffold",), str(error)) from error
     voxels, volume = grid.n_voxels, grid.n_voxels * grid.voxel_volume
-    seeding = config.cells
-    given = sum(dose.stromal(volume) for dose in seeding.plan)
-    rule = (
-        config.cell_types[seeding.type].proliferation if seeding.type in config.cell_types else None
-    )
-    doublings = 0.0
-    if rule is not None:
-        doubling_time = rule.doubling_time * Donor(config.seed, seeding.donor.spread).doubling_time
-        faster = config.host.multiplier("proliferation") * math.prod(_raises(config))
-        doublings = config.duration * rule.scaffold_factor * faster / doubling_time
-    most = voxels * (config.scaffold.porosity or 1.0)
-    host = _HOST_CELLS * voxels if config.host.bone is not None else 0.0
-    cells = int(min(most, given * 2 ** min(doublings, 60) + host))
+    given = sum(dose.stromal(volume) for dose in config.cells.plan)
+    cells, edges = _most_cells(config, given, voxels), _most_edges(config, grid)
+    vessels = config.host.vessels is not None
     frames = 1 + math.ceil(config.duration / config.output.frames_every)
     species = max(1, len(config.fields))
-    per_voxel = _VOXEL_BYTES + _SPECIES_BYTES * (species - 1)
-    memory = _BASE_BYTES + per_voxel * voxels + _CELL_BYTES * cells
+    per_voxel = _VOXEL_BYTES + _SPECIES_BYTES * (species - 1) + _VESSELS_VOXEL_BYTES * vessels
+    memory = int(_BASE_BYTES + per_voxel * voxels + _CELL_BYTES * cells + _EDGE_BYTES * edges)
     drawn = _PICTURE_VOXEL_BYTES if voxels <= _REFINED_BELOW else _PICTURE_VOXEL_BYTES_COARSE
     picture = _PICTURE_BYTES + drawn * voxels
     frame = (_FIELD_FRAME_BYTES * species + _TISSUE_FRAME_BYTES) * voxels
-    frame += _CELL_FRAME_BYTES * cells
+    frame += _CELL_FRAME_BYTES * cells + _EDGE_FRAME_BYTES * edges
     checkpoint = (4 * species + _TISSUE_STATE_BYTES) * voxels + 40 * cells
+    checkpoint += _EDGE_STATE_BYTES * edges
     disk = int(frames * frame + 3 * checkpoint + _PAGES_BYTES)
     # Growth that is faster at first and then hindered: half of the way by its logarithm.
     typical = math.sqrt(max(given, 1) * cells)
     step = _STEP_SECONDS + _FURTHER_SPECIES_SECONDS * (species - 1) + _CELL_SECONDS * typical
     step += (_VOXEL_SECONDS + _SPECIES_SECONDS * species) * voxels
+    if vessels:  # their edges at half of the most
+        step += _VESSELS_SECONDS + _VESSELS_VOXEL_SECONDS * voxels + _EDGE_SECONDS * edges / 2
     seconds = _START_VOXEL_SECONDS * voxels + config.steps * step + _END_SECONDS
     return Estimate(voxels, cells, memory, picture, disk, seconds)
 

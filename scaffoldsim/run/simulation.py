@@ -7,6 +7,7 @@ import shutil
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scaffoldsim.config import Config, dump, load
+from scaffoldsim.model.idle import idle
 from scaffoldsim.model.indicators import COLUMNS
 from scaffoldsim.model.model import Model
 from scaffoldsim.model.species import SHOWN
@@ -153,6 +155,11 @@ class Simulation:
             If the scaffold cannot be built; nothing has been written then.
         Interrupted
             On Ctrl-C or SIGTERM, with a checkpoint written.
+
+        Warns
+        -----
+        RuntimeWarning
+            If something that the host was given will do nothing, see `idle`.
         """
         if threads is not None and threads < 1:
             raise ValueError(f"threads is {threads}; at least 1 is needed")
@@ -163,6 +170,8 @@ class Simulation:
             _require_replaceable(folder, force)
         check_resources(self.config, folder)
         model = Model(self.config, threads=threads)
+        for note in idle(model):
+            warnings.warn(note, RuntimeWarning, stacklevel=2)
         self._prepare(folder, model)
         with _locked(folder):
             return self._advance(folder, model, *self._begin(folder, model), progress)
@@ -191,7 +200,7 @@ class Simulation:
             for key, p in self.config.parameters().items()
         }
         donor = model.rates.donor
-        notes = [*model.scaffold.notes]
+        notes = [*model.scaffold.notes, *idle(model)]
         if model.cells.n:
             notes.append(
                 f"Virtual donor of seed {self.config.seed}: doubling time × "

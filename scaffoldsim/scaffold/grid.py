@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from scaffoldsim.scaffold.thickness import as_voxel, per_axis
@@ -125,6 +127,19 @@ class Grid:
         """Volume of a voxel, m³."""
         return self.voxel**3
 
+    def below(self, face: str) -> NDArray[np.float64]:
+        """Return how far below a face each voxel's centre lies, m; broadcasts to the grid.
+
+        Examples
+        --------
+        >>> Grid((1, 1, 3), 2e-3).below("z+").ravel().tolist()
+        [0.005, 0.003, 0.001]
+        """
+        axis = "xyz".index(face[0])
+        depth = (np.arange(self.shape[axis], dtype=np.float64) + 0.5) * self.voxel
+        along = [-1 if k == axis else 1 for k in range(3)]
+        return (depth if face[1] == "-" else depth[::-1]).reshape(along)
+
     def __repr__(self) -> str:
         from scaffoldsim.units import format_si
 
@@ -133,6 +148,19 @@ class Grid:
             f"Grid({' × '.join(map(str, self.shape))} voxels of {format_si(self.voxel, 'm')}"
             f"{f', periodic {axes}' if axes else ''})"
         )
+
+
+def layer(face: str) -> tuple[slice | int, ...]:
+    """Return the index of the voxels at a face of the box.
+
+    Examples
+    --------
+    >>> layer("y+")
+    (slice(None, None, None), -1, slice(None, None, None))
+    """
+    index: list[slice | int] = [slice(None)] * 3
+    index["xyz".index(face[0])] = 0 if face[1] == "-" else -1
+    return tuple(index)
 
 
 FaceKind = Literal["host", "medium", "closed", "periodic"]

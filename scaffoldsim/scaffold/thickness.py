@@ -90,6 +90,22 @@ def squared_distance(
         margin = np.maximum(margin, wanted)
 
 
+def within(
+    mask: Bools, reach: float, *, periodic: Periodic = False, threads: int | None = None
+) -> Bools:
+    """Return where a voxel's centre is within `reach`, in voxels, of that of a mask voxel.
+
+    Examples
+    --------
+    >>> within(np.array([1, 0, 0, 0, 0], bool).reshape(5, 1, 1), 2.0).ravel().astype(int).tolist()
+    [1, 1, 1, 0, 0]
+    """
+    if not mask.any():
+        return np.zeros(mask.shape, bool)
+    found: Bools = squared_distance(~mask, periodic=periodic, threads=threads) <= reach**2
+    return found
+
+
 @lru_cache(maxsize=4)
 def _containment(largest: int) -> Ints:
     """Remy and Thiel's table: the smallest ball that contains a shifted ball.

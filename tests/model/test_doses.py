@@ -4,6 +4,7 @@ Founders of a dose are numbered one after the other.
 """
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,13 @@ def test_more_cells_than_there_is_room_for() -> None:
         built(cells__number=200_000)
     most = int(str(error.value).rpartition("at most ")[2].split()[0])
     assert settled(built(cells__number=most)).size == round(0.8 * most)
+    dense = {"cells__number": None, "cells__density": "9e9 /mL", "cells__msc_fraction": 0.6}
+    with pytest.raises(ConfigError, match=r"cells\.density.*pores hold \d+ voxels") as error:
+        built(**dense)
+    limit = str(error.value).rpartition("at most ")[2]
+    assert limit.endswith(" /mL")
+    free = settled(built(cells__number=most)).size
+    assert 0.98 * free < settled(built(**dense | {"cells__density": limit})).size <= free
     later = {"at": "0 h", "number": 40_000, "delivery": "gel_seeding"}
     with pytest.warns(
         RuntimeWarning, match=r"gel seeding at 0 d: there was room for \d+ of the 32"
@@ -125,6 +133,21 @@ def test_a_dose_goes_into_the_track_and_counts_its_volume() -> None:
     assert model.ledger.delivered == round(20e12 * volume)
     assert settled(model).size == round(0.15 * model.ledger.delivered)
     assert model.place.cleared.ravel()[settled(model)].all()
+    # other routes reach all of the lesion
+    model = built(host=body, cells__number=20_000, cells__delivery="injection")
+    assert model.place.region.ravel()[settled(model)].all()
+    assert not model.place.cleared.ravel()[settled(model)].all()  # type: ignore[union-attr]
+
+
+def test_what_stays_of_a_static_seeding_depends_on_the_material() -> None:
+    sticky = built(cells__delivery="static_seeding", scaffold__material__adhesion=number(0.5))
+    assert settled(sticky).size == round(0.5 * 0.5 * 1000)
+
+
+def test_cells_that_divide_in_stages_start_in_all_of_them() -> None:
+    change = {"cell_types__bmsc__proliferation__cycle": "erlang"}
+    stage = built(**change).cells.stage
+    assert set(stage) == set(range(8))
 
 
 # late loss ----------------------------------------------------------------------------------------
@@ -188,6 +211,11 @@ def test_who_leaves_late_does_so_in_a_step_and_the_same_after_a_restart() -> Non
         duration="3 d",
     )
     model.step_index = 24
+    (dose,) = model.delivery.plan
+    chance = model.delivery._chance(dose, model, HOUR)
+    assert chance > 0
+    # a dose comes at the beginning of its step, and its first day is counted from there
+    assert model.delivery._chance(replace(dose, at=0.5 * HOUR), model, HOUR) == chance
     early, left = kept(model), model.ledger.left
     model.step()
     assert model.ledger.left > left

@@ -78,10 +78,31 @@ def test_near_is_what_lies_within_reach_of_the_material() -> None:
         way[:, :2] = np.minimum(way[:, :2], shape[:2] - way[:, :2])
         assert near[tuple(voxel)] == ((way**2).sum(1).min() <= 4)
     model.tissue.degradation.fraction = np.zeros_like(model.tissue.degradation.fraction)
+    model.step_index = 24 * 8 + 1
+    model.immunity.advance(model, 3600.0)  # type: ignore[union-attr]
+    assert immunity(model).near is near, "looked at once a day"
     model.step_index = 24 * 8
     model.immunity.advance(model, 3600.0)  # type: ignore[union-attr]
     assert near.any()
     assert not immunity(model).near.any(), "what has dissolved is forgotten"  # type: ignore[union-attr]
+
+
+def test_a_gel_is_material_too() -> None:
+    raw = {"value": 0.8, "range": [0, 1], "mark": "assumed", "source": "of a test"}
+    gel = {"family": "gel", "pore_size": None, "porosity": None, "material.immunogenicity": raw}
+    model = built(**{f"scaffold.{key}": value for key, value in gel.items()})
+    near = immunity(model).near
+    assert near is not None
+    assert near.all()
+
+
+def test_where_the_material_was_is_kept_across_a_restart() -> None:
+    one = immunity(built(**RAW, **{"host.immunity.reach": SHORT}))
+    assert one.near is not None
+    state, near = one.state(), one.near
+    one.near = ~near
+    one.load(state)
+    assert np.array_equal(one.near, near)
 
 
 def test_the_rejected_die_at_their_rate_and_are_booked() -> None:
@@ -114,6 +135,9 @@ def test_vessels_beside_a_material_that_provokes_are_lost() -> None:
     assert found is not None
     assert found[one.near] == pytest.approx(0.1 * 0.8 * PER_DAY)
     assert not found[~one.near].any()  # type: ignore[operator]
+    assert one.hazard_of_vessels(8 * DAY) is found, "made once a look"
+    one.near = np.zeros_like(one.near)
+    assert not one.hazard_of_vessels(8 * DAY).any()  # type: ignore[union-attr]
 
 
 def test_in_a_run_the_response_reaches_vessels_and_a_restart_keeps_it() -> None:

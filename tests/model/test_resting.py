@@ -75,6 +75,7 @@ def test_living_tissue_has_vessels_with_blood_at_the_start() -> None:
     # each begins and ends at a root that was drawn
     assert not (v.graph.nodes["root"] & (v.graph.nodes["parent"] >= 0)).any()
     assert v.growth.home[0].size == 25 * 25
+    assert v.growth.rules is v.rules
     ragged = living & (np.random.default_rng(1).random(living.shape) > 0.1)
     among = settled(ragged, law=rules(attraction=0)).vessels  # nothing draws them back
     assert among.perfused.any()
@@ -96,6 +97,14 @@ def test_what_cannot_have_vessels_has_none() -> None:
     away = rim()
     away[:, :, :2] = False  # no root is in it
     assert settled(away).vessels.graph.edges.n == 0
+
+
+def test_they_pass_round_what_is_blocked() -> None:
+    wall = np.zeros((25, 25, 30), bool)
+    wall[5:20, 5:20, 3:6] = True
+    v = settled(rim(), blocked=wall).vessels
+    assert v.perfused.any()
+    assert not (v.flag & wall).any()
 
 
 def test_a_restart_has_the_vessels_of_the_start() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from scaffoldsim.config import Config, ConfigError, load
 from scaffoldsim.model.model import Model
-from scaffoldsim.model.site import Place
+from scaffoldsim.model.site import Hole, Place
 from scaffoldsim.scaffold.grid import Grid
 
 HOUR, UM = 3600.0, 1e-6
@@ -91,6 +91,17 @@ def test_a_track_takes_bone_out_and_opens_vessels_and_tissue(drilled: Model) -> 
     assert np.array_equal(part.roots == 1, (away <= 400 * UM) & (np.arange(24) < 10))
 
 
+@pytest.mark.parametrize("face", ["x-", "x+", "y-", "y+", "z-", "z+"])
+def test_a_hole_is_a_cylinder_below_its_face(face: Any) -> None:
+    grid, axis = Grid((8, 9, 10), 50 * UM), "xyz".index(face[0])
+    hole = Hole.model_validate({"face": face, "diameter": "200 um", "depth": "160 um"})
+    centre = (np.indices(grid.shape) + 0.5) * 50
+    edge = grid.shape[axis] * 50
+    down = centre[axis] if face[1] == "-" else edge - centre[axis]
+    away = np.hypot(*(centre[k] - grid.shape[k] * 25 for k in range(3) if k != axis))
+    assert np.array_equal(hole.where(grid), (down <= 160) & (away <= 100 + 1e-6))
+
+
 def test_without_a_site_the_box_is_the_wound_and_the_region() -> None:
     found = place(head(host="healthy_human"))
     assert found.region.all()
@@ -99,6 +110,54 @@ def test_without_a_site_the_box_is_the_wound_and_the_region() -> None:
     depth = (np.arange(24) + 0.5) * 50 * UM
     assert np.array_equal(found.opened, np.broadcast_to(depth <= 200 * UM, found.opened.shape))
     assert not place(head(host="culture", faces="medium", fields={"oxygen": "oxygen"})).opened.any()
+
+
+def test_in_a_hole_as_large_as_the_box_nothing_lives_and_the_host_is_behind_its_faces() -> None:
+    found = place(head(host={"base": "healthy_human", "site": {"defect": {}}}))
+    assert found.living is not None
+    assert not found.living.any()
+    assert found.lost.all()
+    assert np.array_equal(found.near(200 * UM), place(head(host="healthy_human")).near(200 * UM))
+
+
+def test_near_is_what_is_within_reach_of_tissue_in_the_box_or_behind_a_face() -> None:
+    body = {"base": "healthy_human", "site": {"defect": {"diameter": "0.8 mm"}}}
+    found = place(head(host=body))
+    x = (np.arange(24) - 11.5) * 50 * UM
+    away = np.broadcast_to(np.hypot(x[:, None], x[None, :])[:, :, None], (24, 24, 24))
+    depth = np.broadcast_to(np.arange(24), (24, 24, 24))
+    near = found.near(100 * UM)
+    assert near[away > 400 * UM].all()
+    assert near[depth < 2].all()
+    inner = (away < 300 * UM) & (depth >= 2)
+    assert inner.any()
+    assert not near[inner].any()
+    assert near[(away > 360 * UM)].all()
+
+
+def test_cells_of_the_rim_answer_and_those_of_the_core_where_blood_reaches(drilled: Model) -> None:
+    found, reached = drilled.place, np.zeros((24, 24, 24), bool)
+    rim = np.broadcast_to(np.arange(24) < 4, reached.shape)
+    answered = found.answered(reached)
+    assert answered is not None
+    assert np.array_equal(answered, rim)
+    reached[3:5] = True
+    assert np.array_equal(found.answered(reached), rim | reached)
+    assert place(head(host="healthy_human")).answered(reached) is None
+
+
+def test_only_what_was_opened_gives_off_signals_and_not_for_ever(drilled: Model) -> None:
+    wound, opened = drilled.tissue.wound, drilled.place.opened
+    wound.advance(0.0, HOUR)
+    source = wound._supply("sdf1").source
+    assert source is not None
+    assert (source[opened] > 0).all()
+    assert not source[~opened].any()
+    # the tissue behind its face gives too
+    assert source[..., 0][opened[..., 0]].min() > 1.2 * source[..., 1][opened[..., 1]].max()
+    wound.advance(365 * 86400.0, HOUR)
+    assert wound._supply("sdf1").source is None
+    wound.advance(0.0, HOUR)
 
 
 def test_a_core_that_nobody_opened_has_no_fresh_wound(core: Model, drilled: Model) -> None:
@@ -208,6 +267,25 @@ def test_marrow_holds_stromal_cells_and_makes_up_for_those_that_left() -> None:
     assert Model(head(**rich, **{"host.vessels": None}), threads=1).tissue.marrow is None
 
 
+def test_marrow_counts_its_own_cells_and_comes_into_what_is_free() -> None:
+    rich = {"host.marrow.stromal": number("4000 1/mm^3"), "host.bone": None}
+    model = Model(head(**rich, **TRACK), threads=1)
+    marrow, cleared = model.tissue.marrow, model.place.cleared
+    assert marrow is not None
+    assert cleared is not None
+    assert not marrow.living[cleared].any()
+    layer = np.flatnonzero(~cleared.ravel() & (np.arange(cleared.size) % 24 == 0))
+    assert np.array_equal(marrow.voxels, layer)
+    # cells of a graft fill half of it, and are not the host's own
+    model.cells.keep(np.zeros(model.cells.n, bool))
+    model.cells.append(layer.size // 2, voxel=layer[::2], type=0, origin=0)
+    model.lattice.place(model.cells)
+    marrow.advance(model, 100 * 86400.0)
+    mean = marrow._per_voxel(model) * layer.size
+    assert mean > 100
+    assert abs(model.cells.n - layer.size // 2 - mean) < 4 * np.sqrt(mean)
+
+
 def test_same_bytes_for_any_number_of_threads_and_across_a_restart() -> None:
     config = head(**TRACK)
     models = [Model(config, threads=n) for n in (1, 2)]
@@ -254,6 +332,12 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a signal that stays": (
         {"host.wound.signals": {"oxygen": number("1 mM")}}, "oxygen does not decay"
+    ),
+    "a mass of what has no molar mass": (
+        {"host.wound.signals": {"mine": number("1 ng/mL")},
+         "fields.mine": {"schema": 1, "title": "mine", "diffusivity": number("1e-10 m^2/s"),
+                         "half_life": number("1 h"), "host": number("0 mM"),
+                         "medium": number("0 mM")}}, "1 ng/mL is a mass; mine needs a molar_mass"
     ),
     "signals without end": ({"host.wound.signals_fade": None}, "signals_fade: is missing"),
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,6 +86,60 @@ def test_what_is_hidden_is_left_out_of_the_tubes() -> None:
     found = sorted((*(round(float(v), 1) for v in ball.bounds[:2]),) for ball in balls)
     assert found == [(-2, 2), (0, 4), (5, 9), (7, 11)]
     assert vessels.lines([path], [2.0], lambda at: np.ones(len(at), bool)) is None
+    assert vessels.lines([path], [2.0], lambda at: at[:, 0] != 5) is None, "a point is no line"
+
+
+#: an edge with blood along x and one without along y; a tip on its way and one that has not begun
+NETWORK = {
+    "ends": np.array([[[2.0, 5, 5], [4, 5, 5]], [[4, 5, 5], [4, 7, 5]]]),
+    "nodes": np.array([[0, 1], [1, 2]]),
+    "radius": np.array([0.1, 0.1]),
+    "carries": np.array([True, False]),
+    "tips": np.array([[[4.0, 5, 5], [4, 5, 6]], [[4, 7, 5], [4, 7, 5]]]),
+    "tip_nodes": np.array([1, 2]),
+}
+
+
+def test_a_tip_that_has_not_begun_points_along_its_vessel() -> None:
+    tips, radius, carries = vessels.tip_edges(NETWORK)
+    np.testing.assert_array_equal(tips[0], NETWORK["tips"][0])
+    way = tips[1, 1] - tips[1, 0]
+    np.testing.assert_allclose(way / np.linalg.norm(way), [0, 1, 0])
+    assert np.linalg.norm(way) < 0.01
+    assert carries.tolist() == [True, False, False, False]
+    assert set(radius) == {0.1}
+    bare = NETWORK | {
+        "ends": np.empty((0, 2, 3)), "nodes": np.empty((0, 2), int), "radius": np.empty(0),
+        "carries": np.empty(0, bool),
+    }  # fmt: skip
+    tips, radius, _ = vessels.tip_edges(bare)
+    assert radius.tolist() == [vessels._CAPILLARY] * 2
+
+
+def test_a_picture_gets_tubes_of_each_kind_and_cones_of_what_is_not_hidden() -> None:
+    class Plotter:
+        def __init__(self) -> None:
+            self.bounds: dict[str, list[np.ndarray]] = {}
+
+        def add_mesh(self, mesh: Any, *, color: str, **_: Any) -> None:
+            self.bounds.setdefault(color, []).append(np.array(mesh.bounds).reshape(3, 2))
+
+    paints = {kind: {"color": kind} for kind in ("perfused", "growing", "tip")}
+    whole, part = Plotter(), Plotter()
+    for plotter, hidden in ((whole, 99.0), (part, 5.5)):
+        vessels.add_vessels(
+            plotter, NETWORK, paints, size=SIZE, width=2.0, hidden=lambda at, y=hidden: at[:, 1] > y
+        )
+    # twice as wide as it is, round at both ends
+    np.testing.assert_allclose(whole.bounds["perfused"][1][0], [1.8, 4.2], atol=0.01)
+    np.testing.assert_allclose(whole.bounds["perfused"][0][2], [4.8, 5.2], atol=0.01)
+    (cones,), (upper,) = whole.bounds["tip"], part.bounds["tip"]
+    long = vessels._CONE_LENGTH * 0.2
+    assert cones[2, 1] == pytest.approx(6 + (vessels._CONE_AHEAD + 0.5) * long, abs=0.01)
+    assert cones[1, 1] == pytest.approx(7 + (vessels._CONE_AHEAD + 0.5) * long, abs=0.01)
+    assert upper[1, 1] == pytest.approx(5 + vessels._CONE_WIDTH * 0.2, abs=0.01)
+    assert whole.bounds["growing"][0][1, 1] > 6.9
+    assert part.bounds["growing"][0][1, 1] < 5.6
 
 
 @pytest.mark.parametrize("window", [True, False])

@@ -391,6 +391,21 @@ def test_the_estimate_counts_cells_of_host_bone_and_the_picture() -> None:
     assert need.picture_bytes > need.memory_bytes
 
 
+def test_the_estimate_knows_vessels() -> None:
+    dense = {"host.vessels.crowded": {"value": "1e6 mm/mm^3", "range": ["1 mm/mm^3", "1e6 mm/mm^3"],
+                                      "mark": "assumed", "source": "of a test"}}  # fmt: skip
+    none, some, most = (
+        estimate(Simulation.from_config("vessels_in_defect", set=change).config)
+        for change in ({"host.vessels": None}, {}, dense)
+    )
+    assert (none.voxels, none.cells) == (some.voxels, some.cells)
+    # 2 x 60 mm/mm3 in edges of 20 um are .048 a voxel, of 142 bytes at least; beside them masks
+    assert 0.048 * 142 + 8 < (some.memory_bytes - none.memory_bytes) / some.voxels < 100
+    assert 1 < some.seconds / none.seconds < 2
+    assert some.disk_bytes > none.disk_bytes
+    assert 142 < (most.memory_bytes - none.memory_bytes) / some.voxels < 1000, "no voxel holds two"
+
+
 RULES = """
 class Still:
     def apply(self, model, dt):
