@@ -63,8 +63,8 @@ class Progress:
     def __call__(self, step: int, steps: int, news: Mapping[str, Any]) -> None:
         """Say that `step` of `steps` are done, and the `news`.
 
-        Those of a run are day, cells and oxygen_mM; those of a study arm, seed and outcome; those of
-        an export frame and day; that of a movie is picture, the day that is drawn.
+        Those of a run are day, cells and oxygen_mM; those of a study arm, seed and outcome;
+        those of an export frame and day; that of a movie is picture, the day that is drawn.
         """
         if "arm" in news:
             state = f"{step} of {steps} runs  {news['arm']}, seed {news['seed']}: {news['outcome']}"
