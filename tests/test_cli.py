@@ -208,6 +208,8 @@ def test_a_wrong_change_is_named(tiny, capsys, change, pattern):
         (["compare", "bcp", "plga", "--seeds", "0"], "--seeds 0: at least 1"),
         (["resume", "nowhere"], "nowhere"),
         (["render", "nowhere"], "nowhere"),
+        (["view", "nowhere"], "nowhere"),
+        (["view", "."], "is not a run folder"),
         (["compare", "bcp"], "two"),
         (["compare", "bcp", "bpc"], "did you mean 'bcp'?"),
         (["compare", "bcp", "bcp", "plga"], "bcp and bcp would both be the arm 'bcp'"),
@@ -277,7 +279,7 @@ def test_more_voxels_than_there_can_be_are_refused(words, folder, monkeypatch, c
 # ------------------------------------------------------------------------------ help
 
 
-HEAVY = "numpy pandas pint pydantic ruamel mesa zarr scipy skimage dask matplotlib pyvista vtk"
+HEAVY = "numpy pandas pint pydantic ruamel mesa zarr scipy skimage dask matplotlib pyvista vtk k3d"
 
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["--version"], ["rnu"]])
@@ -297,7 +299,7 @@ def test_every_verb_shows_one_example(capsys):
     assert main(["--help"]) == 0
     verbs = re.findall(r"^  (\w+): ", capsys.readouterr().out, re.M)
     assert " ".join(verbs) == (
-        "list describe check build measure run resume study compare render export"
+        "list describe check build measure run resume study compare render view export"
     )
     for verb in verbs:
         assert main([verb, "--help"]) == 0

@@ -124,6 +124,7 @@ def test_a_wheel_carries_the_catalogue_and_nothing_else_of_it(tmp_path):
     }
     assert "configs/quickstart.yaml" in carried
     assert beside <= carried
+    assert {"viz/reports/viewer.html", "viz/reports/viewer.js"} <= carried
     assert not [name for name in carried if name.endswith(".py")]
 
 

@@ -58,6 +58,7 @@ _VERBS: dict[str, tuple[Callable[..., None], str]] = {
         runs.render,
         'scaffoldsim render runs/quickstart-0a1b2c3d-s1 --at "14 d" --out day14.png',
     ),
+    "view": (runs.view, "scaffoldsim view runs/quickstart-0a1b2c3d-s1 --out look.html"),
     "export": (exports.export, "scaffoldsim export runs/quickstart-0a1b2c3d-s1 --to vtkhdf"),
 }
 

@@ -1,4 +1,4 @@
-"""``check``, ``run``, ``resume`` and ``render``."""
+"""``check``, ``run``, ``resume``, ``render`` and ``view``."""
 
 from __future__ import annotations
 
@@ -185,6 +185,34 @@ def render(
     if result.note:
         print(result.note, file=sys.stderr)
     print(result.path)
+
+
+def view(run: Path, /, *, scene: str = "cutaway", out: Path | None = None) -> None:
+    """Write an interactive page of a run, for any browser, offline; its path is printed on stdout.
+
+    Parameters
+    ----------
+    run
+        The run folder.
+    scene
+        Its colours and sizes: a scene of the catalogue (cutaway, inside_pore), or a YAML file.
+    out
+        The page, a .html; RUN/view.html by default.
+    """
+    from scaffoldsim.render.viewer import write_view
+    from scaffoldsim.run.record import Run
+
+    with reading_input(str(run)):
+        stored = Run(run)
+        target = out or stored.path / "view.html"
+        if target.suffix not in (".html", ".htm"):
+            raise Failure(BAD_INPUT, f"--out {target}: a page is a .html")
+        require_file(target)
+        with writing(target):
+            page = write_view(
+                stored, target, scene=scene, tell=lambda note: print(note, file=sys.stderr)
+            )
+    print(page)
 
 
 @contextmanager

@@ -261,17 +261,18 @@ def cut_of(scene: Mapping[str, Any], shape: Sequence[int], h: float) -> _Cut:
     return _Cut(np.array(shape) * h, np.array(scene["corner"]), scene["cut_share"], h)
 
 
-def closed_surface(depth: Array, h: float, cut: _Cut) -> Any:
+def closed_surface(depth: Array, h: float, cut: _Cut, *, fine: bool = True) -> Any:
     """Contour a solid, known by its depth, inside the box and outside the cut.
 
     The solid, the box and the complement of the cut are all signed distances, so their
-    intersection is the smaller value; its zero contour is closed, capped by exact planes.
+    intersection is the smaller value; its zero contour is closed, capped by exact planes. A grid
+    that is not too large is contoured at half the voxel if `fine`.
     """
     import pyvista as pv
 
     solid: Array = np.array(depth, dtype=np.float32)
     shape = solid.shape
-    if solid.size <= _REFINE_BELOW:
+    if fine and solid.size <= _REFINE_BELOW:
         solid, step = _refined(solid), h / 2
         origin = h / 4
     else:

@@ -7,6 +7,7 @@ path, and where vessels branch the straightest way goes on, so that tubes have n
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -220,18 +221,13 @@ def add_vessels(
     hidden : callable
         Says of points (n, 3) which are not to be seen.
     """
-    tips, radius, carries = tip_edges(network)
-    tip_nodes = _tip_nodes(network)
-    every = np.concatenate([network["ends"], tips])
-    nodes = np.concatenate([network["nodes"], tip_nodes])
-    ends, joined, edge = wrapped(every, nodes, size)
-    fine = len(ends) <= _FINE_BELOW
-    found = paths(ends, joined, carries[edge])
+    traced = trace(network, size)
+    fine = len(traced.ends) <= _FINE_BELOW
     for kind in ("growing", "perfused"):
-        own = [(p, k) for p, k in found if carries[edge[k]] == (kind == "perfused")]
+        own = traced.courses(kind)
         axes = lines(
             [smooth(path, _BETWEEN if fine else 1) for path, _ in own],
-            [width * float(radius[edge[k]]) for _, k in own],
+            [width * wide for _, wide in own],
             hidden,
         )
         if axes is None:
@@ -242,10 +238,59 @@ def add_vessels(
         _add(plotter, tubes, paints[kind]["color"])
         if fine:
             _add(plotter, rounded(axes), paints[kind]["color"])
-    last = ends[np.isin(joined[:, 1], tip_nodes[:, 1])]
-    last = last[~hidden(last[:, 1])] if len(last) else last
-    if len(last):
-        _add(plotter, cones(last, width * float(np.median(radius))), paints["tip"]["color"])
+    heads = traced.heads(width, hidden)
+    if heads is not None:
+        _add(plotter, heads, paints["tip"]["color"])
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A network as it is drawn: all in the box, joined to paths.
+
+    Attributes
+    ----------
+    ends : array (n, 2, 3)
+        Edges and the stretches that tips have come, `wrapped`.
+    last : array (n,) of bool
+        Which of them end in a tip.
+    edge : array (n,)
+        Which edge of the network each is a piece of.
+    radius, carries : arrays
+        Of the edges of the network, the stretches of the tips after them.
+    paths : list of (points, edge)
+        As `paths` joins them.
+    """
+
+    ends: Array
+    last: Array
+    edge: Array
+    radius: Array
+    carries: Array
+    paths: list[tuple[Array, int]]
+
+    def courses(self, kind: str) -> list[tuple[Array, float]]:
+        """Points and radius of each path that is ``perfused``, or is ``growing``."""
+        carries, radius = self.carries[self.edge], self.radius[self.edge]
+        perfused = kind == "perfused"
+        return [(path, float(radius[k])) for path, k in self.paths if carries[k] == perfused]
+
+    def heads(self, width: float, hidden: Any = None) -> Any | None:
+        """Cones at the tips as one mesh, none where a tip is `hidden`; None without any."""
+        last = self.ends[self.last]
+        last = last[~hidden(last[:, 1])] if hidden is not None and len(last) else last
+        if not len(last):
+            return None
+        return cones(last, width * float(np.median(self.radius)))
+
+
+def trace(network: Mapping[str, Array], size: Array) -> Traced:
+    """Join a network, as `Run.vessels` returns it in the unit of `size`, to paths in the box."""
+    tips, radius, carries = tip_edges(network)
+    every = np.concatenate([network["ends"], tips])
+    of_tips = _tip_nodes(network)
+    ends, joined, edge = wrapped(every, np.concatenate([network["nodes"], of_tips]), size)
+    last = np.isin(joined[:, 1], of_tips[:, 1])
+    return Traced(ends, last, edge, radius, carries, paths(ends, joined, carries[edge]))
 
 
 def cones(last: Array, wide: float) -> Any:
