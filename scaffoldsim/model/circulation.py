@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from scaffoldsim.model.tissue import Tissue
 
 #: the fields by which vessels grow and cells come
-_GROWTH, _CALL = "vegf", "sdf1"
+GROWTH, _CALL = "vegf", "sdf1"
 #: what comes out of vessels, and what becomes part of them
 _STROMAL, _ENDOTHELIAL = "bmsc", "endothelial"
 #: share of mineral from which on no vessel enters a voxel
@@ -129,7 +129,7 @@ class Circulation:
         vessels.advance(
             dt,
             time=step * dt,
-            vegf=fields.value.get(_GROWTH),
+            vegf=fields.value.get(GROWTH),
             blocked=self.blocked,
             growth=self.tissue.throughout(model.rates, "vessel_growth"),
             regression=self.hazard,

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scaffoldsim.model.circulation import GROWTH
 from scaffoldsim.scaffold.grid import layer
 
 if TYPE_CHECKING:
     from scaffoldsim.model.circulation import Circulation
     from scaffoldsim.model.model import Model
-
-#: the field by which vessels sprout
-_GROWTH = "vegf"
 
 
 def idle(model: Model) -> list[str]:
@@ -30,9 +28,9 @@ def idle(model: Model) -> list[str]:
     said = []
     if model.circulation.vessels.n_roots == 0:
         said.append(f"no vessel can ever grow, since {_why_no_root(model, model.circulation)}")
-    if _GROWTH not in model.fields.species:
+    if GROWTH not in model.fields.species:
         said.append(
-            f"no vessel sprouts, since fields have no {_GROWTH}; set fields.{_GROWTH}={_GROWTH}"
+            f"no vessel sprouts, since fields have no {GROWTH}; set fields.{GROWTH}={GROWTH}"
         )
     return [f"host.vessels: {reason}, or leave out host.vessels" for reason in said]
 

@@ -58,7 +58,7 @@ class MarrowCells:
     living : ndarray of bool, shape (nx, ny, nz)
         Where there is marrow at the start.
     voxels : ndarray of int64
-        The first voxels at faces of the host, flat, ascending; without lesion and hole.
+        Those of them that are the first at faces of the host, flat, ascending.
     """
 
     def __init__(self, marrow: Marrow, model: Model) -> None:
@@ -71,7 +71,7 @@ class MarrowCells:
         self.living = layers
         if place.living is not None and place.living.any():
             self.living = layers & ~place.lost | place.living
-        self.voxels = np.flatnonzero(layers & ~place.lost)
+        self.voxels = np.flatnonzero(layers & self.living)
 
     def begin(self, model: Model) -> None:
         """Put the cells of the start into living tissue."""

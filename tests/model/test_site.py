@@ -286,6 +286,14 @@ def test_marrow_counts_its_own_cells_and_comes_into_what_is_free() -> None:
     assert abs(model.cells.n - layer.size // 2 - mean) < 4 * np.sqrt(mean)
 
 
+def test_marrow_behind_a_hole_as_large_as_the_box_goes_on_giving() -> None:
+    body = {"base": "healthy_human", "vessels": "vessel", "site": {"defect": {}}}
+    marrow = Model(head(host=body), threads=1).tissue.marrow
+    assert marrow is not None
+    assert np.array_equal(marrow.voxels, np.flatnonzero(marrow.living))
+    assert marrow.voxels.size >= 24 * 24
+
+
 def test_same_bytes_for_any_number_of_threads_and_across_a_restart() -> None:
     config = head(**TRACK)
     models = [Model(config, threads=n) for n in (1, 2)]
