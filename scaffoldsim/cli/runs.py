@@ -205,7 +205,7 @@ def view(run: Path, /, *, scene: str = "cutaway", out: Path | None = None) -> No
     with reading_input(str(run)):
         stored = Run(run)
         target = out or stored.path / "view.html"
-        if target.suffix not in (".html", ".htm"):
+        if target.suffix.lower() not in (".html", ".htm"):
             raise Failure(BAD_INPUT, f"--out {target}: a page is a .html")
         require_file(target)
         with writing(target):

@@ -208,8 +208,10 @@ def _name_ends(axes: Axes, lines: Sequence[Line]) -> None:
     excess = max(placed[-1] - 1.0, 0.0)
     for (_, index), height in zip(wanted, placed, strict=True):
         line = lines[index]
-        axes.text(1.02, height - excess, _short(line.label), color=line.colour, va="center",
-                  fontsize=8.8, clip_on=False, transform=axes.transAxes)  # fmt: skip
+        axes.text(
+            1.02, height - excess, _short(line.label), color=line.colour, va="center",
+            fontsize=8.8, clip_on=False, transform=axes.transAxes, parse_math=False,
+        )  # fmt: skip
 
 
 def _svg(figure: Figure, alt: str) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scaffoldsim.model import anastomosis, counter, steering
 from scaffoldsim.model.steering import HOUR, Surroundings, unit, unit_vectors
-from scaffoldsim.model.vessel_graph import Graph, Table, barred
+from scaffoldsim.model.vessel_graph import LOOSE, Graph, Table, barred
 
 if TYPE_CHECKING:
     from scaffoldsim.model.sprouting import VesselTissue
@@ -73,7 +73,8 @@ class Growth:
     def sprout(self, dt: float, time: float, around: Surroundings, seed: int, step: int) -> None:
         """Let sites sprout where no tip is near."""
         nodes, rules = self.graph.nodes, self.rules
-        sites = np.flatnonzero(nodes["site"] & (nodes["ready"] <= time))
+        fed = nodes["tree"] != LOOSE
+        sites = np.flatnonzero(nodes["site"] & fed & (nodes["ready"] <= time))
         if not sites.size:
             return
         key = counter.keys(seed=seed, step=step, purpose="vessel sprout")

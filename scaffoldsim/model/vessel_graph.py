@@ -16,13 +16,13 @@ from scaffoldsim.solver.graph import pieces
 if TYPE_CHECKING:
     from scaffoldsim.scaffold.grid import Grid
 
-__all__ = ["Graph", "Table", "box_of", "crossed"]
+__all__ = ["LOOSE", "Graph", "Table", "box_of", "crossed"]
 
 Array = NDArray[Any]
 
 NONE = -1
-#: tree of a node that is joined to several roots
-SEVERAL = -1
+#: tree of a node that is joined to several roots, and to none
+SEVERAL, LOOSE = -1, -2
 
 
 class Table:
@@ -136,7 +136,7 @@ class Graph:
     nodes : Table
         ``position`` m, ``voxel``, ``parent`` (the node that it grew from, -1), ``site`` and
         ``root`` bool, ``ready`` s (from when on a site may sprout), ``number`` (for life), ``tree``
-        (number of the only root that it is joined to, -1 if there are more; as last looked at).
+        (number of the only root that it is joined to, `SEVERAL` or `LOOSE`; as last looked at).
     edges : Table
         ``ends`` (node, node), ``length``, ``radius`` m, ``born``, ``closed`` s (nan: not on a path
         between two roots), ``lacking`` s (how long without flow and VEGF), ``voxels`` (-1: no
@@ -358,7 +358,7 @@ class Graph:
         root, number = self.nodes["root"], self.nodes["number"]
         n = len(piece)
         roots = np.bincount(piece[root], minlength=n)
-        only = np.full(n, SEVERAL, np.int64)
+        only = np.full(n, LOOSE, np.int64)
         only[piece[root]] = number[root]
         only[roots > 1] = SEVERAL
         self.nodes["tree"][:] = only[piece]

@@ -41,7 +41,6 @@ def regress(growth: Growth, around: Surroundings, end: float, elapsed: float) ->
     due = edges["lacking"] >= float(growth.rules.regression)
     if not due.any():
         return
-    growth.joined |= bool((due & ~np.isnan(edges["closed"])).any())
     cut = _lose(growth, due)
     tips.keep(~cut[tips["node"]])
     _lose(growth, cut[edges["ends"][:, 0]])
@@ -49,6 +48,8 @@ def regress(growth: Growth, around: Surroundings, end: float, elapsed: float) ->
 
 def strike(growth: Growth, hazard: Array, end: float, elapsed: float, seed: int, step: int) -> None:
     """Let a hazard take vessels, whole segments from one branching to the next.
+
+    What it cuts off from every root has no tips any more, and sprouts none (`Growth.sprout`).
 
     A segment is lost at the mean of what its edges are exposed to. Drawn edge by edge, a vessel
     would break the sooner, the finer the voxels; were what it cuts off lost at once, the sooner,
@@ -73,10 +74,8 @@ def strike(growth: Growth, hazard: Array, end: float, elapsed: float, seed: int,
     struck = (counter.uniform(number, key) < chance)[segment]
     if not struck.any():
         return
-    held = nodes["root"].copy()
-    held[edges["ends"][~struck]] = True
-    growth.tips.keep(held[growth.tips["node"]])
-    _lose(growth, struck)
+    cut = _lose(growth, struck)
+    growth.tips.keep(~cut[growth.tips["node"]])
     growth.joined = True  # what is on a path has to be looked for again
 
 

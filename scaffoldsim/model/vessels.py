@@ -14,7 +14,7 @@ from scaffoldsim.model import counter, tips
 from scaffoldsim.model.checks import require_mask
 from scaffoldsim.model.steering import HOUR, Surroundings, unit, unit_vectors
 from scaffoldsim.model.tip_growth import Growth
-from scaffoldsim.model.vessel_graph import Graph
+from scaffoldsim.model.vessel_graph import LOOSE, Graph
 from scaffoldsim.model.vessel_loss import regress, strike
 from scaffoldsim.solver.graph import on_a_path
 from scaffoldsim.solver.network import Flow, poiseuille, solve
@@ -32,7 +32,7 @@ _LOOK_EVERY = 6 * HOUR
 #: in a stored state, when an edge was closed that is on no path between two roots
 _OPEN = -1.0
 #: a box with so many times more vessels than `crowded` is beyond what the rules are meant for
-_TOO_DENSE = 2.0
+TOO_DENSE = 2.0
 
 
 class Vessels:
@@ -201,7 +201,7 @@ class Vessels:
         regression : (nx, ny, nz), 1/s, optional
             Hazard of vessels beyond that of the rules, also of those that carry blood. A segment is
             lost as a whole, from one branching to the next; what it cuts off from every root
-            lives on for the time of `VesselTissue.regression`, unless it is joined again.
+            grows no more, and is lost after `VesselTissue.regression` unless it is joined again.
         seed, step
             Of the random numbers.
 
@@ -253,6 +253,7 @@ class Vessels:
         for row in np.flatnonzero(becomes)[np.argsort(ids[becomes])].tolist():
             near = self._around(int(voxels[row]))
             edges = self.graph.crossings.edges_in(near)
+            edges = edges[self.graph.nodes["tree"][self.graph.edges["ends"][edges, 0]] != LOOSE]
             if not edges.size:
                 becomes[row] = False
                 continue
@@ -435,7 +436,7 @@ class Vessels:
         dense, self._dense = self._dense, self._too_dense()
         if self._dense and not dense:
             warnings.warn(
-                f"{self.density / 1e6:.3g} mm of vessel per mm³ are more than {_TOO_DENSE:g} × "
+                f"{self.density / 1e6:.3g} mm of vessel per mm³ are more than {TOO_DENSE:g} × "
                 f"crowded, {self.rules.crowded.text}: tips go on from where there is room; take "
                 "less VEGF or slower sprouting",
                 RuntimeWarning,
@@ -443,7 +444,7 @@ class Vessels:
             )
 
     def _too_dense(self) -> bool:
-        return self.density > _TOO_DENSE * float(self.rules.crowded)
+        return self.density > TOO_DENSE * float(self.rules.crowded)
 
     def _show(self) -> None:
         """Let the owner's agents be the tips there are."""

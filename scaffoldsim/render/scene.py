@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from scaffoldsim import catalogue, units
 from scaffoldsim.tree import Path_, Tree, TreeError, merge, read
 
@@ -281,6 +283,15 @@ class _Node:
             raise self.error(key, value, '"#RRGGBB"')
         return value
 
+    def colormap(self, key: str) -> str:
+        import matplotlib
+
+        name = self.text(key)
+        if name not in matplotlib.colormaps:
+            near = catalogue.did_you_mean(name, matplotlib.colormaps)
+            raise self.error(key, name, f"a colour map of matplotlib{near}")
+        return name
+
     def length(self, key: str) -> float:
         try:
             value = units.parse(self[key], "m")
@@ -346,6 +357,11 @@ def _scene(name: str, tree: Tree) -> Scene:
     if any(abs(sign) != 1 for sign in corner):
         raise cut.error("corner", cut["corner"], "three of 1 and -1")
     solid = cut.word("scaffold", ("cut", "kept", "bare"))
+    direction, up = camera.numbers("direction", 3), camera.numbers("up", 3)
+    if not any(up):
+        raise camera.error("up", camera["up"], "numbers that are not all 0")
+    if not np.linalg.norm(np.cross(direction, up)) > 1e-6 * np.linalg.norm(direction) > 0:
+        raise camera.error("direction", camera["direction"], "not 0, and not along up")
     limits = floor.numbers("limits", 2)
     if not limits[0] < limits[1]:
         raise floor.error("limits", floor["limits"], "low < high")
@@ -357,8 +373,8 @@ def _scene(name: str, tree: Tree) -> Scene:
     return Scene(
         name=name,
         background=top.color("background"),
-        direction=_three(camera.numbers("direction", 3)),
-        up=_three(camera.numbers("up", 3)),
+        direction=_three(direction),
+        up=_three(up),
         margins=(
             margins.number("left", 0, 0.4),
             margins.number("right", 0, 0.4),
@@ -388,7 +404,7 @@ def _scene(name: str, tree: Tree) -> Scene:
         field=floor.text("field"),
         field_label=floor.text("label"),
         limits=(limits[0], limits[1]),
-        colormap=floor.text("colormap"),
+        colormap=floor.colormap("colormap"),
         bone=top.optional_paint("bone"),
         host_bone=top.optional_paint("host_bone"),
         vessels=vessels.vessels() if vessels else None,

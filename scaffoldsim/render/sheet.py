@@ -144,7 +144,7 @@ def _compose(
             if heading:
                 figure.text(
                     0.1 / width, (top - 0.12) / height, heading, va="top", weight="bold",
-                    fontsize=points * 1.35, color="#111111",
+                    fontsize=points * 1.35, color="#111111", parse_math=False,
                 )  # fmt: skip
                 top -= _HEADING
             for start in range(0, len(block), columns):
@@ -163,7 +163,7 @@ def _compose(
                         below = top - edge - 0.01 - 0.135 * line
                         figure.text(
                             (left + edge / 2) / width, below / height, text, ha="center", va="top",
-                            fontsize=size, color=colour, style=style,
+                            fontsize=size, color=colour, style=style, parse_math=False,
                         )  # fmt: skip
                 top -= edge + _TEXT
         buffer = io.BytesIO()

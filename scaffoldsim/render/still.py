@@ -281,11 +281,11 @@ def heading(figure: Figure, frame: Frame, *, scale: float) -> None:
     room = 0.95 * figure.get_figwidth() * 72 / (0.68 * max(title, 1))
     figure.text(
         0.025, 0.972, frame.title, fontsize=min(15 * scale, room), weight="bold", va="top",
-        color="#111111",
+        color="#111111", parse_math=False,
     )  # fmt: skip
     room = 0.95 * figure.get_figwidth() * 72 / (0.53 * max(subtitle, 1))
     size = min(9.5 * scale, room)
-    figure.text(0.025, 0.928, frame.subtitle, fontsize=size, va="top", color=GREY)
+    figure.text(0.025, 0.928, frame.subtitle, fontsize=size, va="top", color=GREY, parse_math=False)
 
 
 def scale_bar(axes: Axes, pixels_per_m: float, frame: Frame, raster_size: tuple[int, int]) -> None:

@@ -294,13 +294,9 @@ def _in_script(data: Mapping[str, Any]) -> str:
 def _rows(run: Run, scene: Scene, frames: _Frames) -> list[dict[str, Any]]:
     """Rows of the legend: key, kind, label, colour, mark, and what is said of it in each frame."""
     kind_of = {shape.row: shape.kind for shape in reversed(frames.shapes)}
-    metrics = _metrics_rows(run, frames)
     rows = []
     for name in (name for name in run.type_names if name in kind_of):
-        said = []
-        for moment, row in zip(frames.moments, metrics, strict=True):
-            value = row.get(f"cells_{name}", np.nan)
-            said.append(grouped(moment.counts.get(name, 0) if np.isnan(value) else int(value)))
+        said = [grouped(moment.counts.get(name, 0)) for moment in frames.moments]
         paint = scene.paint(name)
         rows.append(_row(name, "cells", paint.label or name, paint.color, "points", said))
     for name in ("perfused", "growing", "tip"):
@@ -330,14 +326,14 @@ def _row(
 
 
 def _metrics_rows(run: Run, frames: _Frames) -> list[dict[str, float]]:
-    """The row of metrics.csv at each frame, numbers alone; empty where there is none."""
+    """The last row of metrics.csv at or before each frame, numbers alone; empty without any."""
     try:
         table = run.metrics
     except FileNotFoundError:
         return [{} for _ in frames.stored]
     rows = []
     for index in frames.stored:
-        at = table[np.abs(table["time_h"] - run.frames[index]) < 1e-6]
+        at = table[table["time_h"] <= run.frames[index] + 1e-6]
         rows.append({str(k): float(v) for k, v in at.iloc[-1].items()} if len(at) else {})
     return rows
 
@@ -345,7 +341,7 @@ def _metrics_rows(run: Run, frames: _Frames) -> list[dict[str, float]]:
 def _facts(run: Run, frames: _Frames) -> list[str]:
     """Caption of each frame; what is not modelled is left out."""
     captions = []
-    for row in _metrics_rows(run, frames):
+    for row, index in zip(_metrics_rows(run, frames), frames.stored, strict=True):
         said = []
         for column, word, unit in _FACTS:
             value = row.get(column, np.nan)
@@ -357,6 +353,8 @@ def _facts(run: Run, frames: _Frames) -> list[str]:
                 said.append(f"{grouped(int(value))} {word}")
             else:
                 said.append(f"{word} {value:.3g} {unit}")
+        if said and row["time_h"] < run.frames[index] - 1e-6:
+            said.append(f"all of day {row['time_h'] / 24:.3g}")
         captions.append(" · ".join(said))
     return captions
 

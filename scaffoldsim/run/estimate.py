@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scaffoldsim.config import Config
 from scaffoldsim.model.donor import Donor
+from scaffoldsim.model.vessels import TOO_DENSE
 from scaffoldsim.scaffold.grid import Grid, free_memory
 
 # Bounds of memory, about 1.3 times what was measured on boxes of 0.5 and 4.1 million voxels: in
@@ -53,8 +54,6 @@ _EDGE_SECONDS = 5e-8
 _END_SECONDS = 8.0
 #: Cells that living bone of a host holds at most, a share of the voxels; 0.6 % were seen.
 _HOST_CELLS = 0.03
-#: Vessels get denser than `crowded`, since tips go on; at this many times it a run warns.
-_DENSEST = 2.0
 
 
 class ResourceError(RuntimeError):
@@ -106,7 +105,7 @@ def _most_edges(config: Config, grid: Grid) -> float:
     """Return how many edges vessels have at most: each is a voxel long, and no voxel holds two."""
     if config.host.vessels is None:
         return 0.0
-    each = _DENSEST * float(config.host.vessels.crowded) * grid.voxel**2
+    each = TOO_DENSE * float(config.host.vessels.crowded) * grid.voxel**2
     return min(each, 1.0) * grid.n_voxels
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scaffoldsim import catalogue
 from scaffoldsim.config import Config, dump, load
 from scaffoldsim.model.idle import idle
 from scaffoldsim.model.indicators import COLUMNS
@@ -42,10 +43,10 @@ from scaffoldsim.units import format_si
 Progress = Callable[[int, int, Mapping[str, float]], None]
 
 _CONFIG, _METRICS, _STATE, _CHECKPOINT = "config.yaml", "metrics.csv", "state.zarr", "checkpoint"
-#: all that a run folder holds; a folder with anything else in it is never replaced
+#: all that a run folder holds, beside pictures by scene; with anything else it is not replaced
 _ENTRIES = {
     *(MANIFEST, _CONFIG, _METRICS, _STATE, _CHECKPOINT, "inputs", "morphometry.json"),
-    *("picture.png", "report.html", "error.log", "export"),
+    *("picture.png", "report.html", "error.log", "export", "view.html"),
 }
 _CELL_COLUMNS = ("id", "voxel", "type", "origin", "parent", "clone", "age", "doublings")
 
@@ -341,7 +342,8 @@ def _require_replaceable(folder: Path, force: bool) -> None:
             "--force"
         )
     entries = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-    foreign = sorted(entries - _ENTRIES)
+    drawn = {f"{scene}{end}" for scene in catalogue.names("scenes") for end in (".png", ".webp")}
+    foreign = sorted(entries - _ENTRIES - drawn)
     if foreign:
         raise FolderExistsError(
             f"{folder} holds {foreign[0]!r}, which is not a run's; it is not replaced, even with "

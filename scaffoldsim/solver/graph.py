@@ -52,7 +52,6 @@ def on_a_path(edges: ArrayLike, n_nodes: int, roots: ArrayLike) -> NDArray[np.bo
     count = int(positive(n_nodes, "n_nodes", "nodes", zero=True))
     tail, head = nodes_of(edges, count)
     held = roots_of(roots, count)
-    held = roots_of(roots, count)
     # A path takes all of a segment or nothing.
     segment, first, last, number, nodes = _segments(tail, head, held, count)
     ends = number[held]

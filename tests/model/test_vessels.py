@@ -148,6 +148,27 @@ def test_a_hazard_takes_perfused_vessels_too() -> None:
     books(box)
 
 
+def test_what_a_hazard_cuts_off_grows_no_more() -> None:
+    box = Box((20, 20, 20), law=QUICK, root_density=MANY).run(120)
+    hazard = np.zeros(box.grid.shape)
+    hazard[:, :, :3] = 1.0
+    box.run(6, regression=hazard)
+    graph = box.vessels.graph
+
+    def loose() -> float:
+        return float(graph.edges["length"][~graph.rooted()[graph.edges["ends"][:, 0]]].sum())
+
+    whole, before = loose(), loose()
+    assert before > 50 * 20 * UM
+    for _ in range(7 * 4 + 1):
+        box.run(6)
+        assert loose() <= before * (1 + 1e-9)
+        before = loose()
+    assert whole > before == 0
+    assert graph.edges.n > 100
+    books(box)
+
+
 def test_no_blood_flows_to_where_a_hazard_cut_a_path() -> None:
     box = Box(law=rules(sprouting="0 1/h", opening="1 h"), vegf=1.0, root_density=0.0)
     path = box.chain(*[(5.5, 5.5, 0.5 + k) for k in range(11)])
@@ -347,7 +368,7 @@ def test_a_restart_gives_the_same_bytes() -> None:
         np.testing.assert_array_equal(value, b.state()[name], err_msg=name)
     for name in ("flag", "perfused", "carries", "changed"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
-    books(whole)
+    books(whole, rooted=False)
 
 
 def test_tips_are_ordinary_agents() -> None:
