@@ -354,7 +354,7 @@ def _facts(run: Run, frames: _Frames) -> list[str]:
             else:
                 said.append(f"{word} {value:.3g} {unit}")
         if said and row["time_h"] < run.frames[index] - 1e-6:
-            said.append(f"all of day {row['time_h'] / 24:.3g}")
+            said.append(f"all of day {row['time_h'] / 24:.4g}")
         captions.append(" · ".join(said))
     return captions
 

@@ -151,6 +151,15 @@ def test_the_legend_names_only_solids_that_are_seen(healing: Run) -> None:
     assert marrow.solids() == []
 
 
+def test_a_title_is_drawn_as_it_is_written(run: Run) -> None:
+    """Dollar signs in it are no formula, right or wrong."""
+    frame = replace(run_frame(run, 1, Scene.load()), title="cost $x_{ $5")
+    figure = still._figure((600, 450))
+    still.heading(figure, frame, scale=1.0)
+    still.raster_of(figure)
+    assert not any(text.get_parse_math() for text in figure.texts)
+
+
 def test_frame_says_what_is_seen(run: Run) -> None:
     frame = run_frame(run, 1, Scene.load())
     assert frame.title.endswith(", day 14")

@@ -206,6 +206,16 @@ def test_large_grids_are_contoured_coarser(
     assert array(page.named("scaffold")[0]["vertices"]).max() <= 400
 
 
+def test_caption_between_two_rows_is_that_of_the_row_before(
+    healing: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = healing.metrics.assign(time_h=lambda t: np.maximum(t["time_h"] - 1, 0))
+    monkeypatch.setattr(Run, "metrics", table)
+    facts = Page(write_view(healing, tmp_path / "a.html")).data["facts"]
+    assert "all of day" not in facts[0]
+    assert facts[1].endswith(f"all of day {(healing.frames[1] - 1) / 24:.4g}")
+
+
 def test_caption_has_the_numbers_of_that_frame(
     healing: Run, healing_page: Page, grown_page: Page
 ) -> None:
@@ -214,6 +224,7 @@ def test_caption_has_the_numbers_of_that_frame(
         row = table.loc[day * 24]
         assert fact.startswith(f"{int(row['cells_total'])} cells")
         assert f"BV/TV {100 * row['bv_tv']:.1f} %" in fact
+    assert "all of day" not in "".join(healing_page.data["facts"])
     assert "BV/TV" not in grown_page.data["facts"][0]  # not modelled there
     assert grown_page.data["values"]["perfused"][0] == "0"
     assert "mm/mm³" in grown_page.data["values"]["perfused"][2]

@@ -243,6 +243,8 @@ def test_an_existing_folder_is_kept_unless_forced(reference: Path, tmp_path: Pat
 def test_a_forced_run_replaces_a_run(tmp_path: Path) -> None:
     short = {**SMALL, "duration": "2 h"}
     Simulation.from_config(short).run(tmp_path / "run")
+    for name in ("view.html", "cutaway.png", "healing.webp"):  # as `view` and `render` name them
+        (tmp_path / "run" / name).write_text("drawn")
     Simulation.from_config(short, seed=8).run(tmp_path / "run", force=True)
     assert ss.Run(tmp_path / "run").manifest["seed"] == 8
 
