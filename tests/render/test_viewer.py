@@ -210,7 +210,7 @@ def test_caption_between_two_rows_is_that_of_the_row_before(
     healing: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = healing.metrics.assign(time_h=lambda t: np.maximum(t["time_h"] - 1, 0))
-    monkeypatch.setattr(Run, "metrics", table)
+    monkeypatch.setitem(healing.__dict__, "metrics", table)
     facts = Page(write_view(healing, tmp_path / "a.html")).data["facts"]
     assert "all of day" not in facts[0]
     assert facts[1].endswith(f"all of day {(healing.frames[1] - 1) / 24:.4g}")
