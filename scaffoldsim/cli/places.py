@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scaffoldsim.cli.failures import BAD_INPUT, REFUSED, Failure
+from scaffoldsim.run.atomic import existing
 
 
 def require_folder(folder: Path) -> None:
@@ -31,9 +32,7 @@ def require_file(file: Path) -> None:
 
 def _require_writable(folder: Path) -> None:
     """Refuse a folder that lies in a file, or where nothing may be written."""
-    there = folder.absolute()
-    while not there.exists():
-        there = there.parent
+    there = existing(folder)
     if not there.is_dir():
         raise Failure(BAD_INPUT, f"{folder} cannot be made: {there} is a file")
     if not os.access(there, os.W_OK | os.X_OK):

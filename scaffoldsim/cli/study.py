@@ -137,6 +137,7 @@ def _needs(plan: Plan, seeds: int, folder: Path, workers: int | None) -> list[Es
     """Return what each config needs, or end with exit code 3 if all of them are too much."""
     import shutil
 
+    from scaffoldsim.run.atomic import existing
     from scaffoldsim.scaffold.grid import free_memory
     from scaffoldsim.solver.inputs import cores
 
@@ -149,9 +150,7 @@ def _needs(plan: Plan, seeds: int, folder: Path, workers: int | None) -> list[Es
             f"{together} runs at a time need about {memory / 1e9:.1f} GB of memory; "
             f"{free / 1e9:.1f} GB are free. Take fewer --workers.",
         )
-    place = folder.absolute()
-    while not place.exists():
-        place = place.parent
+    place = existing(folder)
     disk, left = sum(each.disk_bytes for each in need) * seeds, shutil.disk_usage(place).free
     if disk > left:
         raise Failure(

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scaffoldsim.run.atomic import fsync_file, fsync_folder, fsync_tree
+from scaffoldsim.run.atomic import existing, fsync_file, fsync_folder, fsync_tree
 from scaffoldsim.run.estimate import ResourceError
 
 
@@ -56,10 +56,7 @@ def require_space(place: Path, need: int) -> None:
     ResourceError
         If fewer than `need` bytes are free where `place` is to be.
     """
-    there = place.absolute()
-    while not there.exists():
-        there = there.parent
-    free = shutil.disk_usage(there).free
+    free = shutil.disk_usage(existing(place)).free
     if need > free:
         raise ResourceError(
             f"the export would write up to {need / 1e6:,.1f} MB to {place}; {free / 1e6:,.1f} MB "

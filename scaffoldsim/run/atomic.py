@@ -83,3 +83,11 @@ def fsync_file(path: Path) -> None:
 def json_text(document: Any) -> str:
     """Indented JSON that refuses NaN, which JSON does not know."""
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def existing(place: Path) -> Path:
+    """Return a place, or the nearest folder above it that is there."""
+    there = place.absolute()
+    while not there.exists():
+        there = there.parent
+    return there

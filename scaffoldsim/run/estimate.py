@@ -9,6 +9,7 @@ from pathlib import Path
 from scaffoldsim.config import Config
 from scaffoldsim.model.donor import Donor
 from scaffoldsim.model.vessels import TOO_DENSE
+from scaffoldsim.run.atomic import existing
 from scaffoldsim.scaffold.grid import Grid, free_memory
 
 # Bounds of memory, about 1.3 times what was measured on boxes of 0.5 and 4.1 million voxels: in
@@ -178,9 +179,7 @@ def check_resources(config: Config, folder: Path) -> Estimate:
             f"{need.memory_bytes / 1e9:.1f} GB of memory; {free / 1e9:.1f} GB are free. "
             "Take a smaller size or a coarser voxel."
         )
-    place = folder.absolute()
-    while not place.exists():
-        place = place.parent
+    place = existing(folder)
     disk = shutil.disk_usage(place).free
     if need.disk_bytes > disk:
         raise ResourceError(
